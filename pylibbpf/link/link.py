@@ -1,0 +1,364 @@
+# SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+"""Link: a program attached to a hook, as the kernel knows it.
+
+A link is one handle, either of libbpf's `struct bpf_link` (perf events, USDT:
+where detaching is more than closing an fd) or of a plain link fd. Every other
+operation is a system call on the fd.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import warnings
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, ClassVar
+
+from .._native import Handle, check, ffi, lib, open_fd
+from ..enums import LinkType
+from ..errors import NotFoundError, NotSupportedError
+from ..pins import Pinnable, fd_kind, open_pinned, require_kind
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+    from .._libbpf import CData
+    from .._native import StrPath
+    from ..programs import Program
+    from .info import LinkInfo
+
+# include/uapi/linux/bpf.h: only if the program attached is `old`.
+BPF_F_REPLACE = 1 << 2
+
+
+class Link(Pinnable):
+    """An attached program. `close()` ends the attachment, unless the link is pinned or held elsewhere.
+
+    Its subclasses are the kernel's link types; they come from `Program.attach`, the
+    `attach_*` functions, `load_pinned`, `from_id` and `from_fd`.
+    """
+
+    _pin_word = "link"
+    # Whether the kernel can put another program into a link of this type.
+    _updatable: ClassVar[bool] = False
+
+    def __init__(self) -> None:
+        raise TypeError("links come from attach(), load_pinned(), from_id() and from_fd()")
+
+    @classmethod
+    def _make(cls, handle: Handle, fd: int, type: LinkType | None, id: int | None, owned: bool) -> Link:
+        from .kinds import link_class
+
+        kind = link_class(type) if type is not None else cls
+        self = object.__new__(kind)
+        self._handle = handle
+        self._fd = fd
+        self._link_type = type
+        self._link_id = id
+        self._owned = owned
+        self._tracked = False
+        handle.what = f"{kind.__name__}" + (f" {id}" if id else "")
+        return self
+
+    @classmethod
+    def _of_pointer(cls, handle: Handle, program: Program, needed: Handle | None) -> Link:
+        """The link that libbpf made for a program. `needed` stays alive until the link is freed."""
+        if needed is not None:
+            needed.hold()
+
+            def free(pointer: CData) -> None:
+                try:
+                    lib.bpf_link__destroy(pointer)
+                finally:
+                    needed.release()
+
+            handle._free = free
+        with handle as pointer:
+            fd = lib.bpf_link__fd(pointer)
+            if fd_kind(fd) == "link":
+                type, id = _type_and_id(fd)
+                return cls._make(handle, fd, type, id, owned=True)
+        # Before 5.15 a perf event takes a program by ioctl: there is no link.
+        from .perf_event import PerfEventLink
+
+        return PerfEventLink._make(handle, fd, None, None, owned=True)
+
+    @classmethod
+    def _of_fd(cls, handle: Handle, *, owned: bool) -> Link:
+        """The link of an fd, in the class of its type, which must be this class or below it."""
+        try:
+            with handle as fd:
+                type, id = _type_and_id(fd)
+                self = cls._make(handle, fd, type, id, owned)
+            if not isinstance(self, cls):
+                raise TypeError(f"link {id} is a {self.__class__.__name__} ({type.name}), not a {cls.__name__}")
+        except BaseException:
+            handle.close()
+            raise
+        return self
+
+    # --- what it is -----------------------------------------------------------------
+
+    @property
+    def type(self) -> LinkType | None:
+        """The kernel's type of the link; None where there is an attachment, but no link (`is_bpf_link`)."""
+        return self._link_type
+
+    @property
+    def id(self) -> int:
+        """The kernel's id of the link (5.8).
+
+        Raises:
+            NotSupportedError: this attachment is no link.
+        """
+        if self._link_id is None:
+            raise self._no_link("tell the id of")
+        return self._link_id
+
+    @property
+    def is_bpf_link(self) -> bool:
+        """Whether the kernel has a link for it. If not, it can neither be pinned, updated nor found by id."""
+        return self._link_type is not None
+
+    def _no_link(self, operation: str) -> NotSupportedError:
+        return NotSupportedError(
+            errno.EOPNOTSUPP,
+            f"{operation} an attachment that is no link",
+            hint="This kernel attaches it by ioctl; it has links for perf events since 5.15.",
+        )
+
+    def _fd_handle(self) -> Handle:
+        """The handle whose borrow keeps the fd alive, as `Pinnable` wants it: it lends the fd."""
+        return _FdOfLink(self._handle, self._fd) if self._handle._free is not os.close else self._handle
+
+    def fileno(self) -> int:
+        """The link's fd, which stays this object's."""
+        with self._handle:
+            return self._fd
+
+    @property
+    def fd(self) -> int:
+        """The same as `fileno()`."""
+        return self.fileno()
+
+    def info(self) -> LinkInfo:
+        """What the kernel says of the link now, in the dataclass of its type (5.8).
+
+        Raises:
+            NotSupportedError: this attachment is no link.
+
+        libbpf: bpf_obj_get_info_by_fd.
+        """
+        from .info import link_info
+
+        if not self.is_bpf_link:
+            raise self._no_link("get the info of")
+        with self._handle:
+            return link_info(self._fd)
+
+    # --- what it does ---------------------------------------------------------------
+
+    def update(self, program: Program, *, old: Program | None = None, flags: int = 0) -> None:
+        """Puts another program into the link, without a moment in which none is attached.
+
+        Args:
+            program: a loaded program of the same type and attach type.
+            old: if given, fail unless this is the program attached now (cgroup, XDP).
+            flags: BPF_F_* for BPF_LINK_UPDATE.
+
+        Raises:
+            NotSupportedError: links of this type keep their program.
+            PermissionDeniedError: `old` is not the attached program.
+
+        libbpf: bpf_link_update (BPF_LINK_UPDATE, 5.7).
+        """
+        if not hasattr(program, "_fd_handle"):
+            raise TypeError(f"update() takes a program, not {type(program).__name__}")
+        if not self.is_bpf_link:
+            raise self._no_link("update")
+        options = ffi.new("struct bpf_link_update_opts *")
+        options.sz = ffi.sizeof("struct bpf_link_update_opts")
+        options.flags = flags
+        with self._handle, program._fd_handle() as new_fd:
+            if old is None:
+                result = lib.bpf_link_update(self._fd, new_fd, options)
+            else:
+                with old._fd_handle() as old_fd:
+                    options.old_prog_fd = old_fd
+                    options.flags = flags | BPF_F_REPLACE
+                    result = lib.bpf_link_update(self._fd, new_fd, options)
+        if result == -errno.EINVAL and not self._updatable:
+            raise NotSupportedError(
+                errno.EOPNOTSUPP,
+                "update",
+                repr(self),
+                hint="Links of this type keep their program: attach the new one, then close this link.",
+            )
+        check(result, "update", repr(self))
+
+    def pin(self, path: StrPath) -> None:
+        if not self.is_bpf_link:
+            raise self._no_link("pin")
+        super().pin(path)
+
+    pin.__doc__ = Pinnable.pin.__doc__
+
+    def detach(self) -> None:
+        """Ends the attachment, also if the link is pinned or held by others.
+
+        The kernel can do that for cgroup, netns, XDP, tcx, netkit, sockmap and struct_ops
+        links (BPF_LINK_DETACH, 5.9). For the others this closes the link.
+
+        Raises:
+            NotSupportedError: the kernel cannot, and the link is pinned: `unpin()` it first.
+
+        libbpf: bpf_link_detach.
+        """
+        with self._handle:
+            # Before 5.9 the command is unknown: EINVAL.
+            result = lib.bpf_link_detach(self._fd) if self.is_bpf_link else -errno.EOPNOTSUPP
+        if result in (-errno.EOPNOTSUPP, -errno.EINVAL):
+            if self._pinned_path is not None:
+                raise NotSupportedError(
+                    errno.EOPNOTSUPP,
+                    "detach",
+                    repr(self),
+                    hint=f"The kernel cannot detach links of this type, and it is pinned at '{self._pinned_path}': "
+                    "unpin() and close() it.",
+                )
+            self.close()
+        else:
+            check(result, "detach", repr(self))
+
+    # --- end --------------------------------------------------------------------------
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._handle.closed
+
+    def close(self) -> None:
+        """Gives up the link. The attachment ends with it, unless it is pinned or held elsewhere. Idempotent."""
+        self._handle.close()
+
+    def __enter__(self) -> Self:
+        with self._handle:
+            return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        handle: Handle | None = getattr(self, "_handle", None)
+        # The handle frees itself; this only says what the program forgot.
+        if handle is None or handle.closed or handle.forked or self._tracked:
+            return
+        if self._owned and self._pinned_path is None:
+            warnings.warn(
+                f"{self!r} was dropped, and so detached; keep it, pin it, or close() it",
+                RuntimeWarning,
+                stacklevel=2,
+                source=self,
+            )
+        else:
+            warnings.warn(f"{self!r} was not closed", ResourceWarning, stacklevel=2, source=self)
+
+    def __repr__(self) -> str:
+        id = f" {self._link_id}" if self._link_id is not None else ""
+        pinned = f", pinned at '{self._pinned_path}'" if self._pinned_path else ""
+        return f"<{type(self).__name__}{id}{pinned}{', closed' if self._handle.closed else ''}>"
+
+
+class RawLink(Link):
+    """A link of a type that pylibbpf has no class for."""
+
+    _updatable = True
+
+
+class _FdOfLink(Handle):
+    """Lends the fd of a link whose handle owns libbpf's struct: the borrow is of that handle."""
+
+    __slots__ = ("_fd", "_owner")
+
+    def __init__(self, owner: Handle, fd: int) -> None:
+        super().__init__(None, os.close)
+        self._owner = owner
+        self._fd = fd
+
+    def __enter__(self) -> int:
+        self._owner.hold()
+        return self._fd
+
+    def release(self) -> None:
+        self._owner.release()
+
+
+def _type_and_id(fd: int) -> tuple[LinkType, int]:
+    info = ffi.new("struct bpf_link_info *")
+    size = ffi.new("uint32_t *", ffi.sizeof(info[0]))
+    check(lib.bpf_obj_get_info_by_fd(fd, info, size), "get the info of a link")
+    return LinkType(info.type), info.id
+
+
+def load_pinned(path: StrPath) -> Link:
+    """The link pinned at a path, in the class of its type. `unpin()` will remove that pin.
+
+    Raises:
+        NotFoundError: there is no such pin.
+        TypeError: a program or a map is pinned there.
+
+    libbpf: bpf_obj_get (BPF_OBJ_GET).
+    """
+    return _load_pinned(path, Link)
+
+
+def _load_pinned(path: StrPath, kind: type[Link]) -> Link:
+    link = kind._of_fd(open_pinned(path, "link", "link"), owned=False)
+    link._pinned_path = os.fsdecode(path)
+    return link
+
+
+def from_id(id: int) -> Link:
+    """The link of that id, in the class of its type. Needs CAP_SYS_ADMIN (BPF_LINK_GET_FD_BY_ID, 5.8).
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    handle = open_fd(lib.call_bpf_link_get_fd_by_id, id, operation="open link", subject=f"id {id}")
+    return Link._of_fd(handle, owned=False)
+
+
+def from_fd(fd: int) -> Link:
+    """The link of an fd, which is duplicated: the caller keeps its own.
+
+    Raises:
+        TypeError: the fd is of something else.
+    """
+    require_kind(fd, "link", f"fd {fd}")
+    duplicate = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3)
+    return Link._of_fd(Handle(duplicate, os.close), owned=False)
+
+
+def links() -> Iterator[Link]:
+    """Every link of the system, opened; each is closed when the next is asked for, unless the caller keeps
+    it by `from_id(link.id)`. Needs CAP_SYS_ADMIN (BPF_LINK_GET_NEXT_ID, 5.8).
+
+    A link that vanishes meanwhile is left out.
+    """
+    id = ffi.new("uint32_t *")
+    while True:
+        result = lib.bpf_link_get_next_id(id[0], id)
+        if result == -errno.ENOENT:
+            return
+        check(result, "list links")
+        try:
+            link = from_id(id[0])
+        except NotFoundError:
+            continue
+        with link:
+            yield link

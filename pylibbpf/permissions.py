@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+"""Why the kernel may have said no: capabilities, lockdown, sysctls. Read only after a refusal."""
+
+from __future__ import annotations
+
+# include/uapi/linux/capability.h
+_CAPABILITIES = {
+    "CAP_BPF": 39,
+    "CAP_PERFMON": 38,
+    "CAP_NET_ADMIN": 12,
+    "CAP_SYS_ADMIN": 21,
+}
+
+
+def effective_capabilities() -> int:
+    """This thread's effective capabilities, as a bit mask."""
+    for line in _read("/proc/thread-self/status").splitlines():
+        if line.startswith("CapEff:"):
+            return int(line.split()[1], 16)
+    return 0
+
+
+def what_stands_in_the_way() -> str:
+    """What is likely to have caused an EPERM or EACCES, as advice; "" when nothing can be told."""
+    held = effective_capabilities()
+    if not held >> _CAPABILITIES["CAP_SYS_ADMIN"] & 1:
+        missing = [
+            name
+            for name in ("CAP_BPF", "CAP_PERFMON", "CAP_NET_ADMIN")
+            if not held >> _CAPABILITIES[name] & 1
+        ]
+        if missing:
+            return (
+                f"This process lacks {', '.join(missing)}: run it as root, or grant CAP_BPF, with CAP_PERFMON "
+                "for tracing and CAP_NET_ADMIN for networking programs."
+            )
+    lockdown = _selected(_read("/sys/kernel/security/lockdown"))
+    if lockdown not in ("", "none"):
+        return (
+            f"Kernel lockdown is '{lockdown}', which forbids some BPF programs and helpers to root as well "
+            "(kernel_lockdown(7))."
+        )
+    return ""
+
+
+def _selected(choices: str) -> str:
+    """The choice in brackets: "integrity" of "none [integrity] confidentiality"."""
+    return choices.partition("[")[2].partition("]")[0]
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path) as file:
+            return file.read()
+    except OSError:
+        return ""

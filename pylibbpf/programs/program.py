@@ -1,0 +1,491 @@
+# SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+"""Program: what every kind of BPF program has in common.
+
+A program either belongs to an `Object`, and is then reached through libbpf's
+`struct bpf_program` while the object is open, or stands by itself on an fd
+(from a pin, an id or an fd). In both cases system calls use an fd of its own:
+a duplicate, for a program of an object, so that `close()` means the same.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from .._native import NULL, Handle, c_string, call, check, create, ffi, lib, open_fd, text
+from ..enums import AttachType, ProgramFlags, ProgramType
+from ..errors import ClosedError, NotAttachedError, ProgramTypeError, StateError
+from ..pins import Pinnable, open_pinned, require_kind
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+    from .._libbpf import CData
+    from .._native import StrPath
+    from ..link import Link
+    from ..maps import Map
+    from ..object import Object
+    from .info import ProgramInfo, ProgramStats
+    from .test_run import RunResult
+
+
+class Program(Pinnable):
+    """A BPF program of any kind. The kinds that pylibbpf knows are subclasses.
+
+    Attributes:
+        name: its function's name; the kernel keeps the first 15 characters.
+        section: the ELF section it came from, "fentry/do_unlinkat"; "" for a
+            program that came from the kernel.
+    """
+
+    name: str
+    section: str
+
+    # What the subclasses say of themselves.
+    _type: ClassVar[ProgramType | None] = None
+    _attach_types: ClassVar[tuple[AttachType, ...]] = ()
+    _sections: ClassVar[tuple[str, ...]] = ()
+    # Whether libbpf can attach it from its section alone.
+    _attaches_itself: ClassVar[bool] = False
+    # Whether its link needs libbpf's object after attach (USDT: usdt.c:bpf_link_usdt_detach).
+    _link_needs_object: ClassVar[bool] = False
+    _pin_word = "program"
+
+    def __init__(self) -> None:
+        raise TypeError("programs come from an Object, or from from_pin, from_id and from_fd")
+
+    # --- where they come from -----------------------------------------------------
+
+    @classmethod
+    def _of_object(cls, obj: Object, pointer: CData) -> Program:
+        """A program of an object, in the class of its kind. Under the object's lock and borrow."""
+        from .kinds import kind_of
+
+        section = text(lib.bpf_program__section_name(pointer))
+        type = ProgramType(lib.bpf_program__type(pointer))
+        attach_type = lib.bpf_program__expected_attach_type(pointer)
+        self = object.__new__(kind_of(type, attach_type, section))
+        self.name = text(lib.bpf_program__name(pointer))
+        self.section = section
+        self._object: Object | None = obj
+        self._pointer = pointer
+        self._set_up(type, None)
+        return self
+
+    @classmethod
+    def _of_fd(cls, handle: Handle, info: ProgramInfo | None = None, name: str | None = None) -> Self:
+        """A program on an fd, after a check of its type."""
+        try:
+            with handle as fd:
+                if info is None:
+                    from .info import program_info
+
+                    info = program_info(fd)
+            cls._check_type(info)
+            self = object.__new__(cls)
+            self.name = info.name if name is None else name
+            self.section = ""
+            self._object = None
+            self._pointer = NULL
+            self._set_up(info.type, handle)
+        except BaseException:
+            handle.close()
+            raise
+        return self
+
+    def _set_up(self, type: ProgramType, handle: Handle | None) -> None:
+        self._program_type = type
+        self._handle = handle
+        self._closed = False
+        self._links: list[Link] = []
+        self._log = ""
+        self._log_level = 0
+
+    @classmethod
+    def _check_type(cls, info: ProgramInfo) -> None:
+        if cls._type is not None and info.type != cls._type:
+            raise ProgramTypeError(
+                f"program {info.id} ('{info.name}') is of type {info.type.name}, and {cls.__name__} is {cls._type.name}"
+            )
+
+    @classmethod
+    def from_pin(cls, path: StrPath) -> Self:
+        """The program pinned at a path. `unpin()` will remove that pin.
+
+        Raises:
+            NotFoundError: there is no such pin.
+            TypeError: a map or a link is pinned there.
+            ProgramTypeError: the program is of another type. Kinds that share a type
+                (FEntry, FExit, Iter and so on) are told apart only as far as the kernel
+                reports it.
+        """
+        self = cls._of_fd(open_pinned(path, "prog", "program"))
+        self._pinned_path = os.fsdecode(path)
+        return self
+
+    @classmethod
+    def from_id(cls, id: int) -> Self:
+        """The program of that id. Needs CAP_SYS_ADMIN (BPF_PROG_GET_FD_BY_ID, 4.13).
+
+        Raises:
+            NotFoundError: there is none.
+            ProgramTypeError: it is of another type.
+        """
+        handle = open_fd(lib.call_bpf_prog_get_fd_by_id, id, operation="open program", subject=f"id {id}")
+        handle.what = f"program {id}"
+        return cls._of_fd(handle)
+
+    @classmethod
+    def from_fd(cls, fd: int) -> Self:
+        """The program of an fd, which is duplicated: the caller keeps its own.
+
+        Raises:
+            TypeError: the fd is of something else.
+            ProgramTypeError: the program is of another type.
+        """
+        require_kind(fd, "prog", f"fd {fd}")
+        return cls._of_fd(Handle(fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3), os.close, what="program"))
+
+    @classmethod
+    def from_program_info(cls, info: ProgramInfo, name: str | None = None) -> Self:
+        """The loaded program that an info describes, found by its id.
+
+        Args:
+            info: what `Program.info()` returned, here or in another process.
+            name: its name, by default the kernel's, which ends after 15 characters.
+
+        Raises:
+            ProgramTypeError: the info is of a program of another type.
+            NotFoundError: it is not loaded any more.
+        """
+        cls._check_type(info)
+        handle = open_fd(
+            lib.call_bpf_prog_get_fd_by_id, info.id, operation="open program", subject=f"id {info.id}"
+        )
+        return cls._of_fd(handle, name=name)
+
+    # --- what it is ---------------------------------------------------------------
+
+    @property
+    def type(self) -> ProgramType:
+        """Its type, as the kernel has it."""
+        return self._program_type
+
+    @property
+    def expected_attach_type(self) -> AttachType | None:
+        """Where it is going to attach; None where neither its section nor its class says, or the type has none.
+
+        The kernel does not report it, so that for a program from a pin, id or fd the
+        class it was opened with is believed.
+        """
+        if self._object is None:
+            return self._attach_types[0] if len(self._attach_types) == 1 else None
+        return AttachType(self._get(lib.bpf_program__expected_attach_type))
+
+    def _get(self, getter: Any) -> Any:
+        """A fact that libbpf has of a program of an object."""
+        obj = self._require_object("")
+        self._require_open()
+        with obj._lock, obj._handle:
+            return getter(self._pointer)
+
+    def _configure(self, setter: Any, value: Any, what: str) -> None:
+        self._require_open()
+        obj = self._require_object(what)
+        with obj._lock, obj._handle:
+            obj._require_opened(f"{what} of program '{self.name}'")
+            check(setter(self._pointer, value), f"set {what} of program", f"'{self.name}'")
+
+    def _require_object(self, what: str) -> Object:
+        if self._object is None:
+            raise StateError(
+                f"program '{self.name}' was opened from the kernel; {what or 'this'} is known of a program of an Object only"
+            )
+        return self._object
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise ClosedError(f"program '{self.name}' is closed")
+
+    @property
+    def autoload(self) -> bool:
+        """Whether `Object.load` loads it. Settable before that (bpf_program__set_autoload)."""
+        return bool(self._get(lib.bpf_program__autoload))
+
+    @autoload.setter
+    def autoload(self, value: bool) -> None:
+        self._configure(lib.bpf_program__set_autoload, bool(value), "autoload")
+
+    @property
+    def autoattach(self) -> bool:
+        """Whether `Object.attach` attaches it. Settable at any time (bpf_program__set_autoattach)."""
+        return bool(self._get(lib.bpf_program__autoattach))
+
+    @autoattach.setter
+    def autoattach(self, value: bool) -> None:
+        obj = self._require_object("autoattach")
+        self._require_open()
+        with obj._lock, obj._handle:
+            lib.bpf_program__set_autoattach(self._pointer, bool(value))
+
+    @property
+    def flags(self) -> ProgramFlags:
+        """Its load flags. Settable before load. Those of its section (".s", ".frags") are added then."""
+        return ProgramFlags(self._get(lib.bpf_program__flags))
+
+    @flags.setter
+    def flags(self, value: int) -> None:
+        self._configure(lib.bpf_program__set_flags, int(value), "flags")
+
+    @property
+    def log_level(self) -> int:
+        """What the verifier shall log (`enums.LogLevel`); the log is in `log` after load. Settable before load."""
+        return int(self._get(lib.bpf_program__log_level))
+
+    @log_level.setter
+    def log_level(self, value: int) -> None:
+        self._configure(lib.bpf_program__set_log_level, int(value), "log_level")
+        self._log_level = int(value)
+
+    @property
+    def log(self) -> str:
+        """The verifier's log of the last load, "" if none was asked for and it went well."""
+        return self._log
+
+    @property
+    def instructions(self) -> bytes:
+        """Its instructions as they stand: 8 bytes each, relocated once the object is prepared."""
+        obj = self._require_object("instructions")
+        self._require_open()
+        with obj._lock, obj._handle:
+            size = lib.bpf_program__insn_cnt(self._pointer) * ffi.sizeof("struct bpf_insn")
+            return bytes(ffi.buffer(lib.bpf_program__insns(self._pointer), size)) if size else b""
+
+    def set_attach_target(self, name: str, *, program: Program | int | None = None) -> None:
+        """Says which function it will attach to, before the object is loaded.
+
+        Args:
+            name: a kernel function, tracepoint or LSM hook, or a function of `program`.
+            program: the loaded program, or its fd, that fentry, fexit or freplace is for.
+
+        Raises:
+            StateError: the object is loaded already.
+            NotFoundError: there is no such function.
+
+        libbpf: bpf_program__set_attach_target.
+        """
+        self._require_open()
+        obj = self._require_object("an attach target")
+        target = c_string(name, "name")
+        with obj._lock, obj._handle:
+            obj._require_opened(f"the attach target of program '{self.name}'")
+            if isinstance(program, Program):
+                with program._fd_handle() as fd:
+                    self._call_set_attach_target(fd, target)
+            else:
+                self._call_set_attach_target(program or 0, target)
+
+    def _call_set_attach_target(self, fd: int, target: bytes) -> None:
+        call(
+            lib.call_bpf_program__set_attach_target, self._pointer, fd, target,
+            operation=f"set the attach target of program '{self.name}' to", subject=f"'{target.decode()}'",
+        )  # fmt: skip
+
+    # --- the loaded program ---------------------------------------------------------
+
+    def _fd_handle(self) -> Handle:
+        """The handle of its fd. For a program of an object, a duplicate that is made once."""
+        self._require_open()
+        if self._handle is None:
+            obj = self._require_object("its fd")
+            with obj._lock, obj._handle:
+                fd = lib.bpf_program__fd(self._pointer)
+                if fd < 0:
+                    raise StateError(f"program '{self.name}' is not loaded")
+                if self._handle is None:
+                    # From 3 on: the kernel takes 0 for "none" (libbpf.c:ensure_good_fd).
+                    duplicate = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3)
+                    self._handle = Handle(duplicate, os.close, what=f"program '{self.name}'")
+        return self._handle
+
+    def fileno(self) -> int:
+        """The fd of the loaded program, which stays this object's.
+
+        Raises:
+            StateError: it is not loaded.
+            ClosedError: it is closed.
+        """
+        with self._fd_handle() as fd:
+            return int(fd)
+
+    @property
+    def fd(self) -> int:
+        """The same as `fileno()`."""
+        return self.fileno()
+
+    @property
+    def id(self) -> int:
+        """The kernel's id of the loaded program (4.13)."""
+        return self.info().id
+
+    def info(self) -> ProgramInfo:
+        """What the kernel says of it now. Needs 4.13 (BPF_OBJ_GET_INFO_BY_FD)."""
+        from .info import program_info
+
+        with self._fd_handle() as fd:
+            return program_info(fd)
+
+    def stats(self) -> ProgramStats:
+        """How often and how long it ran: all zero unless `kernel.bpf_stats_enabled` is on (5.1)."""
+        return self.info().stats
+
+    def test_run(
+        self,
+        data: Any = None,
+        *,
+        context: Any = None,
+        repeat: int = 1,
+        flags: int = 0,
+        cpu: int = 0,
+        data_out_size: int | None = None,
+    ) -> RunResult:
+        """Runs it once or more, on data of the caller's, as `test_run.run` says (4.12)."""
+        from .test_run import run
+
+        with self._fd_handle() as fd:
+            return run(
+                fd, data, context, subject=f"'{self.name}'", repeat=repeat, flags=flags, cpu=cpu,
+                data_out_size=data_out_size,
+            )  # fmt: skip
+
+    def bind_map(self, map: Map[Any, Any]) -> None:
+        """Ties a map's life to the program's, without the program using it (5.10).
+
+        libbpf: bpf_prog_bind_map.
+        """
+        with self._fd_handle() as fd, map._fd_handle() as map_fd:
+            check(lib.bpf_prog_bind_map(fd, map_fd, NULL), "bind a map to program", f"'{self.name}'")
+
+    # --- links ------------------------------------------------------------------------
+
+    @property
+    def links(self) -> tuple[Link, ...]:
+        """The links that this program tracks: what `attach` returned, less what was detached, taken or closed."""
+        self._links = [link for link in self._links if not link.closed]
+        return tuple(self._links)
+
+    def detach(self, link: Link) -> None:
+        """Ends a link that this program tracks.
+
+        Raises:
+            NotAttachedError: it does not track it: it was detached or taken, or is another's.
+        """
+        self._untrack(link)
+        link.close()
+
+    def take_link(self, link: Link) -> Link:
+        """Hands a tracked link to the caller, who closes it from then on. It survives `unload` and `close`.
+
+        Raises:
+            NotAttachedError: this program does not track it.
+        """
+        self._untrack(link)
+        return link
+
+    def _untrack(self, link: Link) -> None:
+        try:
+            self._links.remove(link)
+        except ValueError:
+            raise NotAttachedError(f"program '{self.name}' does not track {link!r}") from None
+        link._tracked = False
+        if link.closed:
+            raise NotAttachedError(f"program '{self.name}': {link!r} was closed before")
+
+    def _track(self, link: Link) -> Link:
+        link._tracked = True
+        self._links.append(link)
+        return link
+
+    def _attach_by_section(self) -> Link:
+        """Attaches where the section says, and tracks the link. libbpf: bpf_program__attach."""
+        from ..link import Link
+
+        self._require_open()
+        obj = self._require_object("a section that says where to attach")
+        obj._handle.require_own_process()
+        with obj._lock, obj._handle:
+            if lib.bpf_program__fd(self._pointer) < 0:
+                raise StateError(f"program '{self.name}' must be loaded before it is attached")
+            handle = create(
+                lib.call_bpf_program__attach, self._pointer,
+                free=lib.bpf_link__destroy, fds=_link_fds, operation="attach program",
+                subject=f"'{self.name}' (SEC \"{self.section}\")",
+            )  # fmt: skip
+        return self._track(Link._of_pointer(handle, self, obj._handle if self._link_needs_object else None))
+
+    def _detach_all(self) -> None:
+        import contextlib
+
+        with contextlib.ExitStack() as stack:
+            for link in self.links:
+                stack.callback(self.detach, link)
+
+    # --- end ----------------------------------------------------------------------------
+
+    @property
+    def closed(self) -> bool:
+        """Whether it, or its object, was closed."""
+        return self._closed or (self._object is not None and self._object.closed)
+
+    def close(self) -> None:
+        """Ends the tracked links and this program's handle. Idempotent.
+
+        A program of an object stays loaded until the object is closed; one that is
+        pinned, or attached by a link that was taken or pinned, lives on.
+        """
+        self._closed = True
+        try:
+            self._detach_all()
+        finally:
+            if self._handle is not None:
+                self._handle.close()
+
+    def __enter__(self) -> Self:
+        self._require_open()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        where = f'SEC "{self.section}"' if self.section else self._program_type.name
+        return f"<{type(self).__name__} '{self.name}', {where}{', closed' if self.closed else ''}>"
+
+
+class AutoAttached(Program):
+    """A kind that libbpf can attach from its section alone."""
+
+    _attaches_itself = True
+
+    def attach(self) -> Link:
+        """Attaches it where its section says. The link is tracked: `detach`, `take_link`.
+
+        Raises:
+            StateError: it is not loaded.
+            NotSupportedError: the section does not say where, or the kernel cannot.
+            NotFoundError: what the section names does not exist.
+            BpfError: the kernel refused.
+
+        libbpf: bpf_program__attach.
+        """
+        return self._attach_by_section()
+
+
+def _link_fds(pointer: CData) -> list[int]:
+    fd = lib.bpf_link__fd(pointer)
+    return [fd] if fd >= 0 else []

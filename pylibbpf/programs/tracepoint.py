@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+"""Programs on kernel tracepoints."""
+
+from __future__ import annotations
+
+from ..enums import ProgramType
+from .program import AutoAttached
+
+
+class TracePoint(AutoAttached):
+    """Runs on a tracepoint, with the stable format of tracefs. Section: tracepoint/CATEGORY/NAME, tp/CATEGORY/NAME. Kernel: 4.7."""
+
+    _type = ProgramType.TRACEPOINT
+    _sections = ("tracepoint", "tp",)
+
+
+class RawTracePoint(AutoAttached):
+    """Runs on a tracepoint, with its raw arguments. Section: raw_tracepoint/NAME, raw_tp/NAME. Kernel: 4.17."""
+
+    _type = ProgramType.RAW_TRACEPOINT
+    _sections = ("raw_tracepoint", "raw_tp",)
+
+
+class RawTracePointWritable(AutoAttached):
+    """Runs on a writable tracepoint and may change its argument. Section: raw_tracepoint.w/NAME, raw_tp.w/NAME. Kernel: 5.2."""
+
+    _type = ProgramType.RAW_TRACEPOINT_WRITABLE
+    _sections = ("raw_tracepoint.w", "raw_tp.w",)
