@@ -6,6 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include <bpf.h>
 #include <btf.h>
@@ -194,128 +197,177 @@ int glue_btf_dump_data(struct glue_call *call, const struct btf *btf, uint32_t t
 
 /* --- ring buffers -------------------------------------------------------- */
 
-/* The context of one map's callback: which reader, and which map of it. */
+/* One map of a reader: the context of libbpf's callback. */
 struct glue_source {
 	struct glue_ring *ring;
+	/*
+	 * libbpf's reader of this map alone. One reader of all the maps would begin every
+	 * drain with the first, and a busy first map would starve the others.
+	 */
+	struct ring_buffer *reader;
 	uint32_t index;
+	uint32_t largest;	/* no record of the ring has more bytes */
 };
 
-/* Records start on 8 bytes, as in the kernel's ring, so that a typed view of one is aligned. */
-static size_t next_offset(size_t used)
+/* Room for more bytes behind the batch. */
+static bool batch_reserve(struct glue_ring *ring, size_t start, size_t more)
 {
-	return (used + 7) & ~(size_t)7;
-}
+	char *data;
 
-static bool batch_append(struct glue_ring *ring, const void *data, size_t size, uint32_t index)
-{
-	size_t offset = next_offset(ring->used);
-	struct glue_record *record;
-
-	if (ring->count == ring->capacity || offset > ring->data_size || ring->data_size - offset < size)
+	if (ring->allocated - start >= more)
+		return true;
+	data = realloc(ring->data, start + more);
+	if (!data)
 		return false;
-	memcpy(ring->data + offset, data, size);
-	record = &ring->records[ring->count];
-	record->offset = offset;
-	record->size = (uint32_t)size;
-	record->ring = index;
-	ring->used = offset + size;
-	ring->count++;
+	ring->data = data;
+	ring->allocated = start + more;
 	return true;
 }
 
-static int keep_record(void *context, void *data, size_t size)
+static int refuse_record(const struct glue_source *source, int error, size_t size)
 {
-	struct glue_source *source = context;
 	struct glue_ring *ring = source->ring;
 
-	if (batch_append(ring, data, size, source->index))
-		return ring->count == ring->capacity ? -ENOBUFS : 0;
-	ring->spill = malloc(size ? size : 1);
-	if (!ring->spill)
-		return -ENOMEM;
-	memcpy(ring->spill, data, size);
-	ring->spill_size = size;
-	ring->spill_ring = source->index;
-	ring->spilled = true;
-	return -ENOBUFS;
+	ring->error = error;
+	ring->error_size = (uint32_t)size;
+	ring->error_ring = source->index;
+	return -error;
 }
 
-struct glue_ring *glue_ring_new(struct glue_call *call, const int *map_fds, uint32_t map_count)
+/* libbpf's callback. libbpf has consumed the record, whatever this returns. */
+static int keep_record(void *context, void *data, size_t size)
 {
-	struct glue_ring *ring = calloc(1, sizeof(*ring));
+	const struct glue_source *source = context;
+	struct glue_ring *ring = source->ring;
+	size_t start = ring->used, kept = size;
+	struct glue_record *record;
+
+	/*
+	 * Two readers of one ring, in this process or another, race for its positions. Then
+	 * libbpf takes data for a header; a length within the ring keeps us within its mapping.
+	 */
+	if (size > source->largest)
+		return refuse_record(source, EOVERFLOW, size);
+	if (ring->record_size) {
+		kept = ring->record_size;
+		if (size < kept) {
+			if (!batch_reserve(ring, start, size))
+				return refuse_record(source, ENOMEM, size);
+			memcpy(ring->data + start, data, size);
+			return refuse_record(source, EBADMSG, size);
+		}
+	} else {
+		start = (start + 7) & ~(size_t)7;
+		if (!batch_reserve(ring, start, kept))
+			return refuse_record(source, ENOMEM, size);
+		record = &ring->records[ring->count];
+		record->start = (uint32_t)start;
+		record->end = (uint32_t)(start + kept);
+		record->ring = source->index;
+	}
+	memcpy(ring->data + start, data, kept);
+	ring->used = start + kept;
+	ring->count++;
+	return ring->count == ring->capacity || ring->used >= ring->size ? -ENOBUFS : 0;
+}
+
+static bool ring_add(struct glue_ring *ring, int map_fd)
+{
+	struct glue_source *source = &ring->sources[ring->ring_count];
+	struct epoll_event event = { .events = EPOLLIN };
+	struct bpf_map_info info = {};
+	__u32 length = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(map_fd, &info, &length))
+		return false;
+	source->ring = ring;
+	source->index = ring->ring_count;
+	source->largest = info.max_entries - BPF_RINGBUF_HDR_SZ;
+	source->reader = ring_buffer__new(map_fd, keep_record, source, NULL);
+	if (!source->reader)
+		return false;
+	ring->ring_count++;
+	return source->index == 0 || !epoll_ctl(glue_ring_epoll_fd(ring, 0), EPOLL_CTL_ADD, map_fd, &event);
+}
+
+static bool ring_open(struct glue_ring *ring, const int *map_fds, uint32_t map_count)
+{
 	uint32_t index;
 
+	ring->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (ring->wake_fd < 0)
+		return false;
+	ring->sources = calloc(map_count, sizeof(*ring->sources));
+	ring->data = calloc(1, ring->allocated);
+	if (!ring->record_size)
+		ring->records = calloc(ring->capacity, sizeof(*ring->records));
+	if (!ring->sources || !ring->data || (!ring->record_size && !ring->records))
+		return false;
+	for (index = 0; index < map_count; index++)
+		if (!ring_add(ring, map_fds[index]))
+			return false;
+	return true;
+}
+
+struct glue_ring *glue_ring_new(struct glue_call *call, const int *map_fds, uint32_t map_count,
+				uint32_t record_size, uint32_t capacity, size_t size)
+{
+	struct glue_ring *ring;
+	bool opened;
+
 	glue_enter(call);
-	if (ring)
-		ring->sources = calloc(map_count ? map_count : 1, sizeof(*ring->sources));
-	if (!ring || !ring->sources)
-		goto fail;
-	for (index = 0; index < map_count; index++) {
-		ring->sources[index].ring = ring;
-		ring->sources[index].index = index;
-		if (!ring->rings)
-			ring->rings = ring_buffer__new(map_fds[index], keep_record, &ring->sources[index], NULL);
-		else if (ring_buffer__add(ring->rings, map_fds[index], keep_record, &ring->sources[index]))
-			goto fail;
-		if (!ring->rings)
-			goto fail;
+	ring = calloc(1, sizeof(*ring));
+	if (!ring) {
+		glue_leave(call);
+		return NULL;
 	}
-	ring->ring_count = map_count;
+	ring->record_size = record_size;
+	ring->capacity = capacity;
+	ring->size = record_size ? (size_t)capacity * record_size : size;
+	ring->allocated = ring->size;
+	opened = ring_open(ring, map_fds, map_count);
+	if (opened)
+		call->result = (intptr_t)ring;
 	glue_leave(call);
+	if (!opened) {
+		glue_ring_free(ring);
+		ring = NULL;
+	}
 	return ring;
-fail:
-	if (!errno)
-		errno = ENOMEM;
-	glue_leave(call);
-	glue_ring_free(ring);
-	return NULL;
 }
 
 void glue_ring_free(struct glue_ring *ring)
 {
+	uint32_t index;
+
 	if (!ring)
 		return;
-	ring_buffer__free(ring->rings);
+	for (index = 0; index < ring->ring_count; index++)
+		ring_buffer__free(ring->sources[index].reader);
+	if (ring->wake_fd >= 0)
+		close(ring->wake_fd);
 	free(ring->sources);
-	free(ring->spill);
+	free(ring->records);
+	free(ring->data);
 	free(ring);
 }
 
-int glue_ring_epoll_fd(const struct glue_ring *ring)
+int glue_ring_epoll_fd(const struct glue_ring *ring, uint32_t index)
 {
-	return ring_buffer__epoll_fd(ring->rings);
+	return ring_buffer__epoll_fd(ring->sources[index].reader);
 }
 
-size_t glue_ring_spill_size(const struct glue_ring *ring)
+void glue_ring_drain(struct glue_ring *ring)
 {
-	return ring->spilled ? ring->spill_size : 0;
-}
-
-int glue_ring_drain(struct glue_call *call, struct glue_ring *ring, char *data, size_t data_size,
-		    struct glue_record *records, size_t capacity)
-{
+	uint32_t left = ring->ring_count;
 	int error = 0;
 
-	ring->data = data;
-	ring->data_size = data_size;
-	ring->records = records;
-	ring->capacity = capacity;
-	ring->used = 0;
+	ring->batch++;
 	ring->count = 0;
-	if (ring->spilled) {
-		if (!batch_append(ring, ring->spill, ring->spill_size, ring->spill_ring))
-			return -EMSGSIZE;
-		free(ring->spill);
-		ring->spill = NULL;
-		ring->spilled = false;
+	ring->used = 0;
+	ring->error = 0;
+	while (left-- && error >= 0) {
+		error = ring_buffer__consume(ring->sources[ring->next_ring].reader);
+		ring->next_ring = (ring->next_ring + 1) % ring->ring_count;
 	}
-	if (ring->count < capacity) {
-		glue_enter(call);
-		error = ring_buffer__consume(ring->rings);
-		glue_leave(call);
-	}
-	ring->data = NULL;
-	ring->records = NULL;
-	/* What was copied is delivered first; an error comes back with the next, empty drain. */
-	return ring->count || error == -ENOBUFS ? (int)ring->count : error < 0 ? error : 0;
 }

@@ -51,45 +51,51 @@ int glue_btf_dump_data(struct glue_call *call, const struct btf *btf, uint32_t t
 		       const void *data, size_t size, bool compact, bool skip_names, bool emit_zeroes,
 		       struct glue_text *text);
 
-/* One record of a ring, at offset in the batch it was copied into. */
+/* Where a record lies in the batch, in bytes, and the map it came from, in the order given. */
 struct glue_record {
-	size_t offset;
-	uint32_t size;
-	uint32_t ring;	/* index of the map it came from, in the order they were added */
+	uint32_t start;
+	uint32_t end;
+	uint32_t ring;
 };
 
 /*
- * A reader of ring buffer maps. A drain copies records into the batch that the
- * caller lends, until it is full. libbpf has consumed a record by the time we
- * see that it does not fit, so that one waits in `spill` for the next drain.
+ * A reader of ring buffer maps. A drain copies records into the batch, until it
+ * is full or the rings are empty. With a record_size the batch is an array of
+ * that stride, of each record's first bytes; without one, records are kept whole
+ * on 8-byte bounds and `records` tells where.
  *
- * `count` and `spilled` live here and not in the return value, so that a signal
- * handler that raises as the call returns loses no record.
+ * All that a drain leaves behind is in here, and not in its return value, so that
+ * a signal handler that raises as the call returns loses no record.
  */
 struct glue_ring {
-	struct ring_buffer *rings;
-	uint32_t ring_count;
-	struct glue_source *sources;
+	int wake_fd;		/* an eventfd: whoever waits for records waits for it too */
+	uint64_t batch;		/* number of the batch: it grows with every drain */
+	uint32_t count;		/* records in the batch */
+	size_t used;		/* bytes in the batch */
 	char *data;
-	size_t data_size;
-	size_t used;
 	struct glue_record *records;
-	size_t capacity;
-	size_t count;
-	char *spill;
-	size_t spill_size;
-	uint32_t spill_ring;
-	bool spilled;
+	/*
+	 * The record that ended the batch and is not in it, or 0: EBADMSG for one that is
+	 * shorter than record_size, whose bytes follow the batch's; EOVERFLOW for a length
+	 * that no record of the ring can have; ENOMEM for one that found no memory.
+	 */
+	int error;
+	uint32_t error_size;
+	uint32_t error_ring;
+
+	uint32_t record_size;
+	uint32_t capacity;	/* records that fill the batch */
+	size_t size;		/* bytes that fill the batch */
+	size_t allocated;	/* bytes behind data: more than size, for a record larger than the batch */
+	uint32_t ring_count;
+	uint32_t next_ring;	/* where the next drain begins */
+	struct glue_source *sources;
 };
 
-struct glue_ring *glue_ring_new(struct glue_call *call, const int *map_fds, uint32_t map_count);
+struct glue_ring *glue_ring_new(struct glue_call *call, const int *map_fds, uint32_t map_count,
+				uint32_t record_size, uint32_t capacity, size_t size);
 void glue_ring_free(struct glue_ring *ring);
-int glue_ring_epoll_fd(const struct glue_ring *ring);
-/* Size of the record that waits for a larger batch, or 0. */
-size_t glue_ring_spill_size(const struct glue_ring *ring);
-/*
- * Fills the batch. Returns the records it holds, or -errno. A spilled record
- * that is larger than the whole batch gives -EMSGSIZE and goes on waiting.
- */
-int glue_ring_drain(struct glue_call *call, struct glue_ring *ring, char *data, size_t data_size,
-		    struct glue_record *records, size_t capacity);
+/* The epoll fd of one map's reader. That of the first map watches all of them. */
+int glue_ring_epoll_fd(const struct glue_ring *ring, uint32_t index);
+/* Replaces the batch by the records that the rings have now. Does not wait. */
+void glue_ring_drain(struct glue_ring *ring);

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from itertools import islice
 from pathlib import Path
 
 import pylibbpf as bpf
@@ -31,7 +32,7 @@ def main() -> int:
                 subprocess.run(command, check=False)
             start = 0
             # Each command starts and ends: the loop knows how much it waits for.
-            for _, event in zip(range(2 * len(WORKLOAD)), events):
+            for event in islice(events, 2 * len(WORKLOAD)):
                 start = start or event.time_ns
                 status = "" if event.what.name == "STARTED" else event.exit_code
                 print(

@@ -25,7 +25,8 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from ._libbpf import ffi, lib
+from ._libbpf import ffi as ffi  # noqa: PLC0414 - handed on
+from ._libbpf import lib as lib  # noqa: PLC0414
 from .errors import BpfError, ClosedError, NotSupportedError, StateError, from_errno
 
 if TYPE_CHECKING:
@@ -109,7 +110,9 @@ def create(
     return handle
 
 
-def open_fd(function: Callable[..., Any], *arguments: Any, operation: str, subject: str | None = None) -> Handle:
+def open_fd(
+    function: Callable[..., Any], *arguments: Any, operation: str, subject: str | None = None
+) -> Handle:
     """Runs a call_ wrapper that returns a new fd, and puts the fd into a handle."""
     return create(function, *arguments, free=os.close, operation=operation, subject=subject)
 
@@ -138,7 +141,8 @@ def _missing_function(operation: str, subject: str | None) -> BpfError:
         operation,
         subject,
         hint=f"It needs libbpf {since} ({text(function)}), and this pylibbpf was built against the system's "
-        f"libbpf {text(lib.libbpf_version_string())}. Build it without PYLIBBPF_SYSTEM_LIBBPF to get a newer one.",
+        f"libbpf {text(lib.libbpf_version_string())}. Build it "
+        "without PYLIBBPF_SYSTEM_LIBBPF to get a newer one.",
     )
 
 
@@ -187,7 +191,9 @@ def _log(lines: list[str]) -> list[str]:
             logger.addHandler(logging.NullHandler())
         for line in lines:
             logger.log(_LOGGING_LEVELS[line[0]], "%s", line[1:].removeprefix("libbpf: ").rstrip("\n"))
-    return [line[1:].removeprefix("libbpf: ").rstrip("\n") for line in lines if line[0] != "2" or "LOG --" in line]
+    return [
+        line[1:].removeprefix("libbpf: ").rstrip("\n") for line in lines if line[0] != "2" or "LOG --" in line
+    ]
 
 
 # --- handles ------------------------------------------------------------------
@@ -206,7 +212,7 @@ _process = _Process()
 
 
 def _after_fork_in_child() -> None:
-    global _process
+    global _process  # noqa: PLW0603 - what a process has one of
     _process = _Process()
 
 
@@ -227,7 +233,17 @@ class Handle:
         what: what it is, for the message of ClosedError.
     """
 
-    __slots__ = ("__weakref__", "_borrows", "_closed", "_fds", "_free", "_process", "_unfreed", "_value", "what")
+    __slots__ = (
+        "__weakref__",
+        "_borrows",
+        "_closed",
+        "_fds",
+        "_free",
+        "_process",
+        "_unfreed",
+        "_value",
+        "what",
+    )
 
     def __init__(
         self,
@@ -280,7 +296,8 @@ class Handle:
         """Raises StateError in a child of the process that made the handle."""
         if self._process is not _process:
             raise StateError(
-                f"this {self.what} belongs to the process that opened it; after a fork the child opens its own"
+                f"this {self.what} belongs to the process that opened it; "
+                "after a fork the child opens its own"
             )
 
     def take(self) -> Any:

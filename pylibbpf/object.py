@@ -23,8 +23,6 @@ from ._native import DEBUG, NULL, Handle, c_string, call, create, error_of, ffi,
 from .errors import BpfError, ClosedError, FormatError, NameNotFoundError, StateError
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from typing_extensions import Buffer, Self
 
     from ._libbpf import CData
@@ -35,7 +33,7 @@ if TYPE_CHECKING:
     from .programs import Program
 
     ProgramT = TypeVar("ProgramT", bound=Program)
-    MapT = TypeVar("MapT", bound=Map[Any, Any])
+    MapT = TypeVar("MapT", bound=Map)
 
 T = TypeVar("T")
 
@@ -50,7 +48,7 @@ class State(IntEnum):
 
 
 class ByName(Mapping[str, T]):
-    """A read-only mapping by name, in ELF order. A name that is not there offers the ones that look like it."""
+    """A read-only mapping by name, in ELF order. A name that is missing offers those that look like it."""
 
     __slots__ = ("_items", "_kind")
 
@@ -95,8 +93,16 @@ class Object:
 
     name: str
     programs: ByName[Program]
-    maps: ByName[Map[Any, Any]]
+    maps: ByName[Map]
     variables: ByName[Variable]
+
+    _handle: Handle
+    _lock: RLock  # guards libbpf's object: libbpf has no lock of its own
+    _state: State
+    _path: bytes | None
+    _license: str | None
+    _log_level: int
+    _btf: Btf | None
 
     def __init__(self) -> None:
         raise TypeError("use Object.open(path) or Object.load_file(path)")
@@ -143,38 +149,54 @@ class Object:
         options, keep = _open_options(name, kconfig, btf_path, pin_root, token_path, relaxed_maps, log_level)
         self = object.__new__(cls)
         if isinstance(source, (str, os.PathLike)):
-            path = path_bytes(source)
-            self._path: bytes | None = path
-            self._license: str | None = None
-            subject = f"'{os.fsdecode(path)}'"
-            arguments = (lib.call_bpf_object__open_file, path, options)
+            self._open_path(path_bytes(source), options)
         else:
-            image = _image(source)
-            from .elf import license_of
-
-            self._path, self._license = None, license_of(image)
-            subject = f"'{name or 'object'}' ({len(image)} bytes in memory)"
             if not name:
                 keep.append(object_name := ffi.new("char[]", b"object"))
                 options.object_name = object_name
-            arguments = (lib.call_bpf_object__open_mem, ffi.from_buffer(image), len(image), options)
-        try:
-            self._handle = create(
-                *arguments, free=lib.bpf_object__close, fds=_fds, operation="open BPF object", subject=subject
-            )
-        except BpfError as error:
-            raise _open_error(error, self._path) from None
-        self._handle.what = f"object {subject}"
+            self._open_buffer(source, options, name or "object")
         self._lock = RLock()
         self._state = State.OPENED
         self._log_level = log_level
-        self._btf: Btf | None = None
+        self._btf = None
         try:
             self._describe()
         except BaseException:
             self._handle.close()
             raise
         return self
+
+    def _open_path(self, path: bytes, options: CData) -> None:
+        subject = f"'{os.fsdecode(path)}'"
+        if os.path.isdir(path):
+            # libelf cannot begin on one, and libbpf then forgets to close its fd
+            # (libbpf.c:bpf_object__elf_finish returns early without an ELF handle).
+            raise FormatError(errno.EISDIR, "open BPF object", subject)
+        self._path, self._license = path, None
+        self._open(subject, path, lib.call_bpf_object__open_file, path, options)
+
+    def _open_buffer(self, source: Buffer, options: CData, name: str) -> None:
+        from .elf import license_of
+
+        # Released at once, also when this raises: the traceback would keep the caller's buffer exported.
+        with _image(source) as image, ffi.from_buffer(image) as buffer:
+            self._path, self._license = None, license_of(image)
+            subject = f"'{name}' ({len(image)} bytes in memory)"
+            self._open(subject, None, lib.call_bpf_object__open_mem, buffer, len(image), options)
+
+    def _open(self, subject: str, path: bytes | None, function: Any, *arguments: Any) -> None:
+        try:
+            self._handle = create(
+                function,
+                *arguments,
+                free=lib.bpf_object__close,
+                fds=_fds,
+                operation="open BPF object",
+                subject=subject,
+            )
+        except BpfError as error:
+            raise _open_error(error, path) from None
+        self._handle.what = f"object {subject}"
 
     @classmethod
     def load_file(cls, path: str | os.PathLike[str]) -> Self:
@@ -222,7 +244,8 @@ class Object:
         program = self.programs[name]
         if not isinstance(program, kind):
             raise errors.ProgramTypeError(
-                f"program '{name}' is a {type(program).__name__} (SEC \"{program.section}\"), not a {kind.__name__}"
+                f"program '{name}' is a {type(program).__name__} (SEC \"{program.section}\"), "
+                f"not a {kind.__name__}"
             )
         return program
 
@@ -363,9 +386,9 @@ class Object:
 
         libbpf: bpf_program__attach, bpf_map__attach_struct_ops.
         """
-        if self._state != State.LOADED:
-            self._handle.require_own_process()
-            with self._handle:
+        self._handle.require_own_process()
+        with self._handle:
+            if self._state != State.LOADED:
                 raise StateError(f"object '{self.name}' must be loaded before it is attached")
         links: list[Link] = []
         try:
@@ -425,20 +448,18 @@ class Object:
         What is pinned, and links that were taken, live on. The C memory goes when the
         last call in progress returns, and when the last USDT link is closed.
         """
-        programs = getattr(self, "programs", {})
-        maps = getattr(self, "maps", {})
         with contextlib.ExitStack() as stack:
             stack.callback(self._handle.close)
-            for owned in (*maps.values(), *programs.values()):
-                stack.callback(owned.close)
+            for map in self.maps.values():
+                stack.callback(map.close)
+            for program in self.programs.values():
+                stack.callback(program.close)
 
     def __enter__(self) -> Self:
         with self._handle:
             return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.close()
 
     def __del__(self) -> None:
@@ -525,16 +546,14 @@ _NOT_THE_FILE = {errno.EACCES, errno.EPERM, errno.ENOMEM, errno.EMFILE, errno.EN
 
 
 def _open_error(error: BpfError, path: bytes | None) -> BpfError:
-    """What open's errno means: a file that exists and cannot be parsed is a FormatError, whatever libbpf says."""
+    """What open's errno means: a file that exists and cannot be parsed is a FormatError."""
     number = error.errno or 0
     if number in _NOT_THE_FILE or isinstance(error, errors.NotSupportedError):
         return error
     if number == errno.ENOENT and path is not None and not os.path.exists(path):
         return error
     hint = ""
-    if path is not None and os.path.isdir(path):
-        hint = "It is a directory."
-    elif path is not None and os.path.exists(path) and not os.path.getsize(path):
+    if path is not None and os.path.exists(path) and not os.path.getsize(path):
         hint = "The file is empty."
     elif number == 4000 or number == 4001:
         hint = "A BPF object is an ELF file, as `clang -g -O2 -target bpf -c` makes it."

@@ -31,8 +31,8 @@ def what_stands_in_the_way() -> str:
         ]
         if missing:
             return (
-                f"This process lacks {', '.join(missing)}: run it as root, or grant CAP_BPF, with CAP_PERFMON "
-                "for tracing and CAP_NET_ADMIN for networking programs."
+                f"This process lacks {', '.join(missing)}: run it as root, or grant CAP_BPF, with "
+                "CAP_PERFMON for tracing and CAP_NET_ADMIN for networking programs."
             )
     lockdown = _selected(_read("/sys/kernel/security/lockdown"))
     if lockdown not in ("", "none"):

@@ -136,5 +136,3 @@ def _file_system(directory: str) -> str:
     except OSError:
         pass
     return ""
-
-

@@ -15,7 +15,16 @@ from typing import Any
 import pytest
 
 from pylibbpf._libbpf import ffi, lib
-from pylibbpf.enums import AttachFlags, AttachType, LinkType, MapFlags, MapType, ProgramFlags, ProgramType, UpdateFlags
+from pylibbpf.enums import (
+    AttachFlags,
+    AttachType,
+    LinkType,
+    MapFlags,
+    MapType,
+    ProgramFlags,
+    ProgramType,
+    UpdateFlags,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 LIBBPF = ROOT / "libbpf"
@@ -115,7 +124,9 @@ def test_the_enumerators_are_those_of_the_header(enum: str, members: type[IntEnu
 def test_the_flags_are_those_of_the_header(members: type[IntFlag], prefix: str) -> None:
     text = without_comments(LIBBPF / "include" / "uapi" / "linux" / "bpf.h")
     for name, member in members.__members__.items():
-        found = re.findall(rf"\b(?:BPF_F_{name}|{prefix}{name.replace('_', '')}|{prefix}{name})\s*(?:=\s*)?\(?(\d+)U?(?:LL)?(?:\s*<<\s*(\d+))?", text)
+        spellings = "|".join((f"BPF_F_{name}", prefix + name, prefix + name.replace("_", "")))
+        number = r"\s*(?:=\s*)?\(?(\d+)U?(?:LL)?(?:\s*<<\s*(\d+))?"
+        found = re.findall(rf"\b(?:{spellings}){number}", text)
         values = {int(base) << int(shift or 0) for base, shift in found}
         assert values == {member.value}, name
 

@@ -20,7 +20,24 @@ from .uprobe_multi import UProbeMultiLink
 from .xdp import XdpLink
 
 __all__ = [
-    *("CgroupLink", "IterLink", "KProbeMultiLink", "Link", "NetNsLink", "NetfilterLink", "NetkitLink"),
-    *("PerfEventLink", "RawLink", "RawTracepointLink", "SockMapLink", "StructOpsLink", "TcxLink"),
-    *("TracingLink", "UProbeMultiLink", "XdpLink", "from_fd", "from_id", "links", "load_pinned"),
+    "CgroupLink",
+    "IterLink",
+    "KProbeMultiLink",
+    "Link",
+    "NetNsLink",
+    "NetfilterLink",
+    "NetkitLink",
+    "PerfEventLink",
+    "RawLink",
+    "RawTracepointLink",
+    "SockMapLink",
+    "StructOpsLink",
+    "TcxLink",
+    "TracingLink",
+    "UProbeMultiLink",
+    "XdpLink",
+    "from_fd",
+    "from_id",
+    "links",
+    "load_pinned",
 ]

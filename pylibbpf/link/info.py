@@ -42,7 +42,9 @@ class RawTracepointInfo(LinkInfo):
 
 @dataclass(frozen=True)
 class TracingInfo(LinkInfo):
-    """`attach_type`; id of the BTF object, or of the program, and BTF id of the target function (5.13); `cookie` (6.19)."""
+    """`attach_type`; `target_obj_id` of the BTF object or program, and `target_btf_id` of the function
+    in it (5.13); `cookie` (6.19).
+    """
 
     attach_type: AttachType
     target_obj_id: int | None
@@ -60,8 +62,9 @@ class CgroupInfo(LinkInfo):
 
 @dataclass(frozen=True)
 class IterInfo(LinkInfo):
-    """`target_name`, "task"; `map_id` of map iterators; `cgroup_id` and `cgroup_order` of cgroup iterators (6.1);
-    `tid` and `pid` of task iterators (6.1)."""
+    """`target_name`, "task"; `map_id` of map iterators; `cgroup_id` and `cgroup_order` of cgroup
+    iterators (6.1); `tid` and `pid` of task iterators (6.1).
+    """
 
     target_name: str
     map_id: int | None
@@ -127,7 +130,9 @@ class MultiInfo(LinkInfo):
 
 @dataclass(frozen=True)
 class PerfEventInfo(LinkInfo):
-    """`event_type`, enum bpf_perf_event_type: 1 uprobe, 2 uretprobe, 3 kprobe, 4 kretprobe, 5 tracepoint, 6 event (6.6)."""
+    """`event_type`, enum bpf_perf_event_type: 1 uprobe, 2 uretprobe, 3 kprobe, 4 kretprobe,
+    5 tracepoint, 6 event (6.6).
+    """
 
     event_type: int | None
 
@@ -136,9 +141,9 @@ def link_info(fd: int) -> LinkInfo:
     """The info of a link's fd. libbpf: bpf_obj_get_info_by_fd."""
     info, size = _query(fd)
     type = LinkType(info.type)
-    common = (type, info.id, info.prog_id)
+    common = {"type": type, "id": info.id, "program_id": info.prog_id}
     read = _READERS.get(type)
-    return read(common, info, size, fd) if read else LinkInfo(*common)
+    return read(common, info, size, fd) if read else LinkInfo(**common)
 
 
 def _query(fd: int, prepare: Callable[[Any], None] | None = None) -> tuple[CData, int]:
@@ -173,19 +178,22 @@ def _has(size: int, member: str, field: str) -> bool:
 
 
 def _raw_tracepoint(common: Any, info: Any, size: int, fd: int) -> LinkInfo:
-    cookie = info.raw_tracepoint.cookie if _has(size, "raw_tracepoint", "cookie") else None
-    return RawTracepointInfo(*common, _name(fd, "raw_tracepoint", "tp_name"), cookie)
+    return RawTracepointInfo(
+        **common,
+        name=_name(fd, "raw_tracepoint", "tp_name"),
+        cookie=info.raw_tracepoint.cookie if _has(size, "raw_tracepoint", "cookie") else None,
+    )
 
 
 def _tracing(common: Any, info: Any, size: int, fd: int) -> LinkInfo:
     part = info.tracing
     known = _has(size, "tracing", "target_btf_id")
     return TracingInfo(
-        *common,
-        AttachType(part.attach_type),
-        part.target_obj_id if known else None,
-        part.target_btf_id if known else None,
-        part.cookie if _has(size, "tracing", "cookie") else None,
+        **common,
+        attach_type=AttachType(part.attach_type),
+        target_obj_id=part.target_obj_id if known else None,
+        target_btf_id=part.target_btf_id if known else None,
+        cookie=part.cookie if _has(size, "tracing", "cookie") else None,
     )
 
 
@@ -195,45 +203,46 @@ def _iter(common: Any, info: Any, size: int, fd: int) -> LinkInfo:
     by_cgroup = name == "cgroup"
     by_task = name in ("task", "task_file", "task_vma") and _has(size, "iter", "u")
     return IterInfo(
-        *common,
-        name,
-        part.map.map_id if by_map else None,
-        part.u.cgroup.cgroup_id if by_cgroup else None,
-        part.u.cgroup.order if by_cgroup else None,
-        part.u.task.tid if by_task else None,
-        part.u.task.pid if by_task else None,
+        **common,
+        target_name=name,
+        map_id=part.map.map_id if by_map else None,
+        cgroup_id=part.u.cgroup.cgroup_id if by_cgroup else None,
+        cgroup_order=part.u.cgroup.order if by_cgroup else None,
+        tid=part.u.task.tid if by_task else None,
+        pid=part.u.task.pid if by_task else None,
     )
+
+
+def _fields(
+    kind: Callable[..., LinkInfo], member: str, *names: str
+) -> Callable[[Any, Any, int, int], LinkInfo]:
+    """Reads the fields of one member of the union, by the kernel's names."""
+
+    def read(common: Any, info: Any, size: int, fd: int) -> LinkInfo:
+        part = getattr(info, member)
+        values = {name: getattr(part, name) for name in names}
+        if "attach_type" in values:
+            values["attach_type"] = AttachType(values["attach_type"])
+        return kind(**common, **values)
+
+    return read
 
 
 _READERS: dict[LinkType, Callable[[Any, Any, int, int], LinkInfo]] = {
     LinkType.RAW_TRACEPOINT: _raw_tracepoint,
     LinkType.TRACING: _tracing,
     LinkType.ITER: _iter,
-    LinkType.CGROUP: lambda common, info, size, fd: CgroupInfo(
-        *common, info.cgroup.cgroup_id, AttachType(info.cgroup.attach_type)
+    LinkType.CGROUP: _fields(CgroupInfo, "cgroup", "cgroup_id", "attach_type"),
+    LinkType.NETNS: _fields(NetNsInfo, "netns", "netns_ino", "attach_type"),
+    LinkType.XDP: _fields(InterfaceInfo, "xdp", "ifindex"),
+    LinkType.TCX: _fields(InterfaceDirectionInfo, "tcx", "ifindex", "attach_type"),
+    LinkType.NETKIT: _fields(InterfaceDirectionInfo, "netkit", "ifindex", "attach_type"),
+    LinkType.STRUCT_OPS: _fields(MapLinkInfo, "struct_ops", "map_id"),
+    LinkType.SOCKMAP: _fields(SockMapInfo, "sockmap", "map_id", "attach_type"),
+    LinkType.NETFILTER: _fields(NetfilterInfo, "netfilter", "pf", "hooknum", "priority", "flags"),
+    LinkType.KPROBE_MULTI: _fields(MultiInfo, "kprobe_multi", "count", "flags"),
+    LinkType.UPROBE_MULTI: _fields(MultiInfo, "uprobe_multi", "count", "flags"),
+    LinkType.PERF_EVENT: lambda common, info, size, fd: PerfEventInfo(
+        **common, event_type=info.perf_event.type or None
     ),
-    LinkType.NETNS: lambda common, info, size, fd: NetNsInfo(
-        *common, info.netns.netns_ino, AttachType(info.netns.attach_type)
-    ),
-    LinkType.XDP: lambda common, info, size, fd: InterfaceInfo(*common, info.xdp.ifindex),
-    LinkType.TCX: lambda common, info, size, fd: InterfaceDirectionInfo(
-        *common, info.tcx.ifindex, AttachType(info.tcx.attach_type)
-    ),
-    LinkType.NETKIT: lambda common, info, size, fd: InterfaceDirectionInfo(
-        *common, info.netkit.ifindex, AttachType(info.netkit.attach_type)
-    ),
-    LinkType.STRUCT_OPS: lambda common, info, size, fd: MapLinkInfo(*common, info.struct_ops.map_id),
-    LinkType.SOCKMAP: lambda common, info, size, fd: SockMapInfo(
-        *common, info.sockmap.map_id, AttachType(info.sockmap.attach_type)
-    ),
-    LinkType.NETFILTER: lambda common, info, size, fd: NetfilterInfo(
-        *common, info.netfilter.pf, info.netfilter.hooknum, info.netfilter.priority, info.netfilter.flags
-    ),
-    LinkType.KPROBE_MULTI: lambda common, info, size, fd: MultiInfo(
-        *common, info.kprobe_multi.count, info.kprobe_multi.flags
-    ),
-    LinkType.UPROBE_MULTI: lambda common, info, size, fd: MultiInfo(
-        *common, info.uprobe_multi.count, info.uprobe_multi.flags
-    ),
-    LinkType.PERF_EVENT: lambda common, info, size, fd: PerfEventInfo(*common, info.perf_event.type or None),
 }

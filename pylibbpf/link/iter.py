@@ -31,7 +31,9 @@ class IterLink(Link):
         if mode not in ("rb", "r", "rt"):
             raise ValueError(f"an iterator can only be read: mode is 'rb' or 'r', not {mode!r}")
         with self._handle:
-            handle = open_fd(lib.call_bpf_iter_create, self._fd, operation="create an iterator of", subject=repr(self))
+            handle = open_fd(
+                lib.call_bpf_iter_create, self._fd, operation="create an iterator of", subject=repr(self)
+            )
         return os.fdopen(handle.take(), mode, buffering, encoding or (None if "b" in mode else "utf-8"))
 
     def into_file(self, mode: str = "rb") -> IO[Any]:

@@ -21,8 +21,6 @@ from ..errors import NotFoundError, NotSupportedError
 from ..pins import Pinnable, fd_kind, open_pinned, require_kind
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from typing_extensions import Self
 
     from .._libbpf import CData
@@ -44,6 +42,13 @@ class Link(Pinnable):
     _pin_word = "link"
     # Whether the kernel can put another program into a link of this type.
     _updatable: ClassVar[bool] = False
+
+    _handle: Handle  # of libbpf's struct bpf_link, or of the fd
+    _fd: int  # valid while the handle is borrowed
+    _link_type: LinkType | None
+    _link_id: int | None
+    _owned: bool  # made by an attach of this process: dropping it detaches
+    _tracked: bool  # by its program, which closes it
 
     def __init__(self) -> None:
         raise TypeError("links come from attach(), load_pinned(), from_id() and from_fd()")
@@ -94,7 +99,9 @@ class Link(Pinnable):
                 type, id = _type_and_id(fd)
                 self = cls._make(handle, fd, type, id, owned)
             if not isinstance(self, cls):
-                raise TypeError(f"link {id} is a {self.__class__.__name__} ({type.name}), not a {cls.__name__}")
+                raise TypeError(
+                    f"link {id} is a {self.__class__.__name__} ({type.name}), not a {cls.__name__}"
+                )
         except BaseException:
             handle.close()
             raise
@@ -226,8 +233,8 @@ class Link(Pinnable):
                     errno.EOPNOTSUPP,
                     "detach",
                     repr(self),
-                    hint=f"The kernel cannot detach links of this type, and it is pinned at '{self._pinned_path}': "
-                    "unpin() and close() it.",
+                    hint="The kernel cannot detach links of this type, and it is pinned at "
+                    f"'{self._pinned_path}': unpin() and close() it.",
                 )
             self.close()
         else:
@@ -241,16 +248,14 @@ class Link(Pinnable):
         return self._handle.closed
 
     def close(self) -> None:
-        """Gives up the link. The attachment ends with it, unless it is pinned or held elsewhere. Idempotent."""
+        """Gives up the link, and with it the attachment, unless it is pinned or held elsewhere. Idempotent."""
         self._handle.close()
 
     def __enter__(self) -> Self:
         with self._handle:
             return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.close()
 
     def __del__(self) -> None:

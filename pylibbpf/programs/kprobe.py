@@ -8,14 +8,20 @@ from .program import AutoAttached
 
 
 class KProbe(AutoAttached):
-    """Runs when a kernel function is entered, or at an offset in it. Section: kprobe/FUNCTION[+OFFSET]. Kernel: 4.1."""
+    """Runs when a kernel function is entered, or at an offset in it.
+
+    Section: kprobe/FUNCTION[+OFFSET]. Kernel: 4.1.
+    """
 
     _type = ProgramType.KPROBE
     _sections = ("kprobe",)
 
 
 class KRetProbe(AutoAttached):
-    """Runs when a kernel function returns. Section: kretprobe/FUNCTION. Kernel: 4.1."""
+    """Runs when a kernel function returns.
+
+    Section: kretprobe/FUNCTION. Kernel: 4.1.
+    """
 
     _type = ProgramType.KPROBE
     _sections = ("kretprobe",)
@@ -28,7 +34,10 @@ class KSyscall(AutoAttached):
     """
 
     _type = ProgramType.KPROBE
-    _sections = ("ksyscall", "kretsyscall",)
+    _sections = (
+        "ksyscall",
+        "kretsyscall",
+    )
 
 
 class KProbeMulti(AutoAttached):
@@ -39,7 +48,10 @@ class KProbeMulti(AutoAttached):
 
     _type = ProgramType.KPROBE
     _attach_types = (AttachType.TRACE_KPROBE_MULTI,)
-    _sections = ("kprobe.multi", "kretprobe.multi",)
+    _sections = (
+        "kprobe.multi",
+        "kretprobe.multi",
+    )
 
 
 class KProbeSession(AutoAttached):

@@ -8,7 +8,10 @@ from .program import Program
 
 
 class LircMode2(Program):
-    """Decodes infrared signals. Section: lirc_mode2. Kernel: 4.18."""
+    """Decodes infrared signals.
+
+    Section: lirc_mode2. Kernel: 4.18.
+    """
 
     _type = ProgramType.LIRC_MODE2
     _attach_types = (AttachType.LIRC_MODE2,)

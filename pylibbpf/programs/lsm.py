@@ -4,8 +4,7 @@
 from __future__ import annotations
 
 from ..enums import AttachType, ProgramType
-from .program import AutoAttached
-from .program import Program
+from .program import AutoAttached, Program
 
 
 class Lsm(AutoAttached):
@@ -17,7 +16,10 @@ class Lsm(AutoAttached):
 
     _type = ProgramType.LSM
     _attach_types = (AttachType.LSM_MAC,)
-    _sections = ("lsm", "lsm.s",)
+    _sections = (
+        "lsm",
+        "lsm.s",
+    )
 
 
 class LsmCgroup(Program):

@@ -8,7 +8,10 @@ from .program import Program
 
 
 class FlowDissector(Program):
-    """Dissects packets in place of the kernel. Section: flow_dissector. Kernel: 4.20; links from 5.7."""
+    """Dissects packets in place of the kernel.
+
+    Section: flow_dissector. Kernel: 4.20; links from 5.7.
+    """
 
     _type = ProgramType.FLOW_DISSECTOR
     _attach_types = (AttachType.FLOW_DISSECTOR,)
@@ -16,7 +19,10 @@ class FlowDissector(Program):
 
 
 class Netfilter(Program):
-    """Accepts or drops packets on a netfilter hook. Section: netfilter. Kernel: 6.4."""
+    """Accepts or drops packets on a netfilter hook.
+
+    Section: netfilter. Kernel: 6.4.
+    """
 
     _type = ProgramType.NETFILTER
     _attach_types = (AttachType.NETFILTER,)

@@ -8,7 +8,10 @@ from .program import Program
 
 
 class PerfEvent(Program):
-    """Runs on a perf event: a timer, a counter, a breakpoint. Section: perf_event. Kernel: 4.9."""
+    """Runs on a perf event: a timer, a counter, a breakpoint.
+
+    Section: perf_event. Kernel: 4.9.
+    """
 
     _type = ProgramType.PERF_EVENT
     _sections = ("perf_event",)

@@ -9,18 +9,17 @@ a duplicate, for a program of an object, so that `close()` means the same.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .._native import NULL, Handle, c_string, call, check, create, ffi, lib, open_fd, text
 from ..enums import AttachType, ProgramFlags, ProgramType
-from ..errors import ClosedError, NotAttachedError, ProgramTypeError, StateError
+from ..errors import BpfError, ClosedError, NotAttachedError, ProgramTypeError, StateError
 from ..pins import Pinnable, open_pinned, require_kind
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from typing_extensions import Self
 
     from .._libbpf import CData
@@ -54,6 +53,15 @@ class Program(Pinnable):
     _link_needs_object: ClassVar[bool] = False
     _pin_word = "program"
 
+    _object: Object | None
+    _pointer: CData  # of libbpf's struct bpf_program; NULL without an object
+    _program_type: ProgramType
+    _handle: Handle | None  # of the fd, once it was asked for
+    _closed: bool
+    _links: list[Link]
+    _log: str
+    _log_level: int
+
     def __init__(self) -> None:
         raise TypeError("programs come from an Object, or from from_pin, from_id and from_fd")
 
@@ -70,7 +78,7 @@ class Program(Pinnable):
         self = object.__new__(kind_of(type, attach_type, section))
         self.name = text(lib.bpf_program__name(pointer))
         self.section = section
-        self._object: Object | None = obj
+        self._object = obj
         self._pointer = pointer
         self._set_up(type, None)
         return self
@@ -100,7 +108,7 @@ class Program(Pinnable):
         self._program_type = type
         self._handle = handle
         self._closed = False
-        self._links: list[Link] = []
+        self._links = []
         self._log = ""
         self._log_level = 0
 
@@ -108,7 +116,8 @@ class Program(Pinnable):
     def _check_type(cls, info: ProgramInfo) -> None:
         if cls._type is not None and info.type != cls._type:
             raise ProgramTypeError(
-                f"program {info.id} ('{info.name}') is of type {info.type.name}, and {cls.__name__} is {cls._type.name}"
+                f"program {info.id} ('{info.name}') is of type {info.type.name}, "
+                f"and {cls.__name__} is {cls._type.name}"
             )
 
     @classmethod
@@ -176,7 +185,7 @@ class Program(Pinnable):
 
     @property
     def expected_attach_type(self) -> AttachType | None:
-        """Where it is going to attach; None where neither its section nor its class says, or the type has none.
+        """Where it is going to attach; None where neither its section nor its class says.
 
         The kernel does not report it, so that for a program from a pin, id or fd the
         class it was opened with is believed.
@@ -202,7 +211,8 @@ class Program(Pinnable):
     def _require_object(self, what: str) -> Object:
         if self._object is None:
             raise StateError(
-                f"program '{self.name}' was opened from the kernel; {what or 'this'} is known of a program of an Object only"
+                f"program '{self.name}' was opened from the kernel; "
+                f"{what or 'this'} is known of a program of an Object only"
             )
         return self._object
 
@@ -242,7 +252,7 @@ class Program(Pinnable):
 
     @property
     def log_level(self) -> int:
-        """What the verifier shall log (`enums.LogLevel`); the log is in `log` after load. Settable before load."""
+        """What the verifier shall log (`enums.LogLevel`), into `log`. Settable before load."""
         return int(self._get(lib.bpf_program__log_level))
 
     @log_level.setter
@@ -361,7 +371,7 @@ class Program(Pinnable):
                 data_out_size=data_out_size,
             )  # fmt: skip
 
-    def bind_map(self, map: Map[Any, Any]) -> None:
+    def bind_map(self, map: Map) -> None:
         """Ties a map's life to the program's, without the program using it (5.10).
 
         libbpf: bpf_prog_bind_map.
@@ -373,7 +383,7 @@ class Program(Pinnable):
 
     @property
     def links(self) -> tuple[Link, ...]:
-        """The links that this program tracks: what `attach` returned, less what was detached, taken or closed."""
+        """The links that this program tracks: what `attach` returned and is neither taken nor closed."""
         self._links = [link for link in self._links if not link.closed]
         return tuple(self._links)
 
@@ -419,12 +429,25 @@ class Program(Pinnable):
         with obj._lock, obj._handle:
             if lib.bpf_program__fd(self._pointer) < 0:
                 raise StateError(f"program '{self.name}' must be loaded before it is attached")
-            handle = create(
-                lib.call_bpf_program__attach, self._pointer,
-                free=lib.bpf_link__destroy, fds=_link_fds, operation="attach program",
-                subject=f"'{self.name}' (SEC \"{self.section}\")",
-            )  # fmt: skip
+            try:
+                handle = create(
+                    lib.call_bpf_program__attach,
+                    self._pointer,
+                    free=lib.bpf_link__destroy,
+                    fds=_link_fds,
+                    operation="attach program",
+                    subject=f"'{self.name}' (SEC \"{self.section}\")",
+                )
+            except BpfError as error:
+                error.hint = error.hint or self._attach_hint(error.errno or 0)
+                raise
         return self._track(Link._of_pointer(handle, self, obj._handle if self._link_needs_object else None))
+
+    def _attach_hint(self, number: int) -> str:
+        """What to do about a failed attach, where the section or the machine shows a likely reason."""
+        if number == errno.EOPNOTSUPP and "/" not in self.section:
+            return "Its section does not say where: complete it, or turn the program's autoattach off."
+        return ""
 
     def _detach_all(self) -> None:
         import contextlib
@@ -457,9 +480,7 @@ class Program(Pinnable):
         self._require_open()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.close()
 
     def __repr__(self) -> str:

@@ -8,18 +8,30 @@ from .program import Program
 
 
 class SocketFilter(Program):
-    """Filters what a socket receives. Section: socket. Kernel: 3.19."""
+    """Filters what a socket receives.
+
+    Section: socket. Kernel: 3.19.
+    """
 
     _type = ProgramType.SOCKET_FILTER
     _sections = ("socket",)
 
 
 class SkReuseport(Program):
-    """Chooses the socket of an SO_REUSEPORT group. Section: sk_reuseport, sk_reuseport/migrate. Kernel: 4.19."""
+    """Chooses the socket of an SO_REUSEPORT group.
+
+    Section: sk_reuseport, sk_reuseport/migrate. Kernel: 4.19.
+    """
 
     _type = ProgramType.SK_REUSEPORT
-    _attach_types = (AttachType.SK_REUSEPORT_SELECT, AttachType.SK_REUSEPORT_SELECT_OR_MIGRATE,)
-    _sections = ("sk_reuseport", "sk_reuseport/migrate",)
+    _attach_types = (
+        AttachType.SK_REUSEPORT_SELECT,
+        AttachType.SK_REUSEPORT_SELECT_OR_MIGRATE,
+    )
+    _sections = (
+        "sk_reuseport",
+        "sk_reuseport/migrate",
+    )
 
 
 class SkMsg(Program):
@@ -35,15 +47,31 @@ class SkMsg(Program):
 
 
 class SkSkb(Program):
-    """Parses and redirects what the sockets of a SockMap or SockHash receive. Section: sk_skb/stream_parser, sk_skb/stream_verdict, sk_skb/verdict. Kernel: 4.14; links from 6.10."""
+    """Parses and redirects what the sockets of a SockMap or SockHash receive.
+
+    Section: sk_skb/stream_parser, sk_skb/stream_verdict, sk_skb/verdict. Kernel: 4.14;
+    links from 6.10.
+    """
 
     _type = ProgramType.SK_SKB
-    _attach_types = (AttachType.SK_SKB_STREAM_PARSER, AttachType.SK_SKB_STREAM_VERDICT, AttachType.SK_SKB_VERDICT,)
-    _sections = ("sk_skb", "sk_skb/stream_parser", "sk_skb/stream_verdict", "sk_skb/verdict",)
+    _attach_types = (
+        AttachType.SK_SKB_STREAM_PARSER,
+        AttachType.SK_SKB_STREAM_VERDICT,
+        AttachType.SK_SKB_VERDICT,
+    )
+    _sections = (
+        "sk_skb",
+        "sk_skb/stream_parser",
+        "sk_skb/stream_verdict",
+        "sk_skb/verdict",
+    )
 
 
 class SkLookup(Program):
-    """Chooses the listening socket for a new connection in a network namespace. Section: sk_lookup. Kernel: 5.9."""
+    """Chooses the listening socket for a new connection in a network namespace.
+
+    Section: sk_lookup. Kernel: 5.9.
+    """
 
     _type = ProgramType.SK_LOOKUP
     _attach_types = (AttachType.SK_LOOKUP,)

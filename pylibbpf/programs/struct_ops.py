@@ -8,7 +8,13 @@ from .program import Program
 
 
 class StructOps(Program):
-    """One function of a struct_ops map, which attaches as a whole. Section: struct_ops/NAME, struct_ops.s. Kernel: 5.6."""
+    """One function of a struct_ops map, which attaches as a whole.
+
+    Section: struct_ops/NAME, struct_ops.s. Kernel: 5.6.
+    """
 
     _type = ProgramType.STRUCT_OPS
-    _sections = ("struct_ops", "struct_ops.s",)
+    _sections = (
+        "struct_ops",
+        "struct_ops.s",
+    )

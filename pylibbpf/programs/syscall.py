@@ -8,7 +8,10 @@ from .program import Program
 
 
 class Syscall(Program):
-    """Runs when user space says so, by `test_run`. Section: syscall. Kernel: 5.14."""
+    """Runs when user space says so, by `test_run`.
+
+    Section: syscall. Kernel: 5.14.
+    """
 
     _type = ProgramType.SYSCALL
     _sections = ("syscall",)

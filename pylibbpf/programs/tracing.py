@@ -17,7 +17,10 @@ class FEntry(AutoAttached):
 
     _type = ProgramType.TRACING
     _attach_types = (AttachType.TRACE_FENTRY,)
-    _sections = ("fentry", "fentry.s",)
+    _sections = (
+        "fentry",
+        "fentry.s",
+    )
 
 
 class FExit(AutoAttached):
@@ -28,7 +31,10 @@ class FExit(AutoAttached):
 
     _type = ProgramType.TRACING
     _attach_types = (AttachType.TRACE_FEXIT,)
-    _sections = ("fexit", "fexit.s",)
+    _sections = (
+        "fexit",
+        "fexit.s",
+    )
 
 
 class FSession(AutoAttached):
@@ -39,7 +45,10 @@ class FSession(AutoAttached):
 
     _type = ProgramType.TRACING
     _attach_types = (AttachType.TRACE_FSESSION,)
-    _sections = ("fsession", "fsession.s",)
+    _sections = (
+        "fsession",
+        "fsession.s",
+    )
 
 
 class FModRet(AutoAttached):
@@ -51,7 +60,10 @@ class FModRet(AutoAttached):
 
     _type = ProgramType.TRACING
     _attach_types = (AttachType.MODIFY_RETURN,)
-    _sections = ("fmod_ret", "fmod_ret.s",)
+    _sections = (
+        "fmod_ret",
+        "fmod_ret.s",
+    )
 
 
 class BtfTracePoint(AutoAttached):

@@ -8,8 +8,22 @@ from .program import Program
 
 
 class Xdp(Program):
-    """Sees packets before the network stack, and passes, drops, redirects or sends them back. Section: xdp, xdp.frags. Kernel: 4.8; links from 5.9."""
+    """Sees packets before the network stack, and passes, drops, redirects or sends them back.
+
+    Section: xdp, xdp.frags. Kernel: 4.8; links from 5.9.
+    """
 
     _type = ProgramType.XDP
-    _attach_types = (AttachType.XDP, AttachType.XDP_DEVMAP, AttachType.XDP_CPUMAP,)
-    _sections = ("xdp", "xdp.frags", "xdp/devmap", "xdp.frags/devmap", "xdp/cpumap", "xdp.frags/cpumap",)
+    _attach_types = (
+        AttachType.XDP,
+        AttachType.XDP_DEVMAP,
+        AttachType.XDP_CPUMAP,
+    )
+    _sections = (
+        "xdp",
+        "xdp.frags",
+        "xdp/devmap",
+        "xdp.frags/devmap",
+        "xdp/cpumap",
+        "xdp.frags/cpumap",
+    )

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+# Every task by name: `make help` lists them.
+
+.SUFFIXES:
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+.DEFAULT_GOAL := help
+
+# Set on the command line: PYTHON=python3.12, CLANG=clang-19, TESTS=tests/link, KERNEL=6.12, LIBBPF_TARBALL=path
+PYTHON ?= python3
+CLANG ?= clang
+TESTS ?=
+KERNEL ?=
+export PYTHON LIBBPF_TARBALL
+
+VENV := .venv
+VENV_PYTHON := $(CURDIR)/$(VENV)/bin/python
+PIP := $(VENV_PYTHON) -m pip --disable-pip-version-check
+EXTENSION := pylibbpf/_libbpf.abi3.so
+PREFLIGHT := packaging/preflight.sh
+
+.PHONY: help
+help:  ## list the tasks
+	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "  make %-19s %s\n", $$1, $$2 }'
+
+# libbpf's sources, verified
+
+.PHONY: libbpf
+libbpf:  ## fill libbpf/ with the vendored release: from the forge, the cache, Debian, or LIBBPF_TARBALL=path
+	@$(PYTHON) packaging/libbpf.py
+
+# The extension and the virtual environment
+
+.PHONY: build preflight
+build: preflight $(EXTENSION) objects  ## build the extension in .venv, and the BPF objects of tests and examples
+
+preflight:
+	@$(PREFLIGHT) build
+
+$(VENV_PYTHON): | preflight
+	$(PYTHON) -m venv $(VENV)
+
+# What pyproject.toml asks for, and an editable install: `import pylibbpf` is this checkout.
+$(VENV)/installed: pyproject.toml setup.py | preflight libbpf $(VENV_PYTHON)
+	$(PIP) install --quiet --upgrade pip 'setuptools>=77' 'cffi>=1.17'
+	$(PIP) install --quiet --no-build-isolation --editable '.[numpy,test,lint,docs]'
+	@touch $(EXTENSION) $@
+
+EXTENSION_SOURCES := build_ffi.py $(wildcard cdef/*.c cdef/*.h libbpf/src/*.c libbpf/src/*.h libbpf/src/*.map)
+$(EXTENSION): $(EXTENSION_SOURCES) | $(VENV)/installed
+	@# The install may have built it just now.
+	@[ -e $@ ] && [ -z "$$(find $^ -newer $@)" ] || { \
+		echo $(VENV_PYTHON) build_ffi.py; $(VENV_PYTHON) build_ffi.py && touch $@; }
+
+# BPF objects: compiled once, against this kernel's types, for every kernel that has BTF
+
+BPF_SOURCES := $(wildcard $(addsuffix .bpf.c,tests/bpf/* examples/* examples/*/* benchmarks/* benchmarks/*/*))
+BPF_OBJECTS := $(BPF_SOURCES:.c=.o)
+BPF_ARCH := $(shell uname -m | sed 's/x86_64/x86/; s/aarch64/arm64/; s/ppc64.*/powerpc/; s/riscv64/riscv/; s/s390x/s390/')
+# -mcpu=v3 is the instruction set of Linux 5.1: 32-bit registers and jumps. v4 needs 6.6.
+BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g -Wall -Wno-missing-declarations \
+	-D__TARGET_ARCH_$(BPF_ARCH) -Ibuild -Ibuild/include
+
+.PHONY: objects
+objects: $(BPF_OBJECTS)
+
+%.bpf.o: %.bpf.c build/vmlinux.h Makefile | build/include/bpf
+	@mkdir -p build/depend
+	@echo $(CLANG) $<
+	@$(CLANG) $(BPF_CFLAGS) -MMD -MP -MF build/depend/$(subst /,-,$@).d -c $< -o $@
+
+-include $(wildcard build/depend/*.d)
+
+build/vmlinux.h: build/kernel-release | $(EXTENSION)
+	$(VENV_PYTHON) -m pylibbpf btf dump > $@.new
+	@mv $@.new $@
+
+# Changes when another kernel was booted.
+.PHONY: force
+build/kernel-release: force
+	@mkdir -p $(@D)
+	@uname -r | cmp -s - $@ || { $(PREFLIGHT) kernel && uname -r > $@; }
+
+# #include <bpf/bpf_helpers.h> finds the vendored headers.
+build/include/bpf: | libbpf
+	@mkdir -p $(@D)
+	@ln -sfn ../../libbpf/src $@
+
+# Tasks
+
+PYTEST := -m pytest -m 'not package'
+
+.PHONY: demo
+demo: kernel build  ## run the main job on this machine's kernel: a CO-RE object, typed events, an iterator
+	@$(VENV_PYTHON) examples/demo.py
+
+.PHONY: kernel
+kernel:
+	@$(PREFLIGHT) kernel
+
+.PHONY: test
+test: kernel build  ## run the tests on this machine's kernel; TESTS=tests/link for a part
+	@mkdir -p build/reports
+	$(VENV_PYTHON) $(PYTEST) --report build/reports/host.jsonl $(TESTS)
+
+.PHONY: test-kernels
+test-kernels: build  ## run the tests in virtual machines, on Linux 5.10 to 7.x; KERNEL=6.12 for one
+	@$(PREFLIGHT) kernels
+	$(VENV_PYTHON) -m tests.kernels $(if $(KERNEL),--kernel $(KERNEL)) $(if $(TESTS),--tests $(TESTS))
+
+# A copy of the tree with an extension of its own: what runs there cannot import the ordinary one by mistake.
+define copy_tree
+	@rm -rf build/$(1) && mkdir -p build/$(1)
+	@tar -c --exclude=__pycache__ --exclude='*.so' --exclude=libbpf/.git $(2) \
+		pylibbpf tests examples benchmarks cdef libbpf docs packaging \
+		$(wildcard *.py *.toml *.md *.in LICENSE* Makefile .gitmodules) | tar -x -C build/$(1)
+	@mkdir -p build/$(1)/build && cp -r build/include build/vmlinux.h build/$(1)/build/
+endef
+
+.PHONY: test-system-libbpf
+test-system-libbpf: kernel build  ## build against the installed libbpf (1.1 or newer), and run the tests on it
+	@$(PREFLIGHT) system-libbpf
+	$(call copy_tree,system-libbpf,--exclude='libbpf/src/*.c')
+	cd build/system-libbpf && PYLIBBPF_SYSTEM_LIBBPF=1 $(VENV_PYTHON) build_ffi.py
+	cd build/system-libbpf && PYTHONPATH=$(CURDIR)/build/system-libbpf \
+		$(VENV_PYTHON) $(PYTEST) --ignore tests/packaging $(TESTS)
+
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+.PHONY: test-asan
+test-asan: kernel build  ## run the tests on an extension under AddressSanitizer and UndefinedBehaviorSanitizer
+	$(call copy_tree,asan)
+	cd build/asan && CFLAGS='$(SANITIZE)' LDFLAGS='$(SANITIZE)' $(VENV_PYTHON) build_ffi.py
+	cd build/asan && PYTHONPATH=$(CURDIR)/build/asan \
+		LD_PRELOAD="$$(cc -print-file-name=libasan.so) $$(cc -print-file-name=libubsan.so)" \
+		ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
+		$(VENV_PYTHON) $(PYTEST) --ignore tests/packaging $(TESTS)
+
+.PHONY: test-package
+test-package: build  ## build wheel and sdist and install them every way that the manual promises
+	@$(PREFLIGHT) system-libbpf
+	$(VENV_PYTHON) -m pytest -m package tests/packaging
+
+.PHONY: bench
+bench: kernel build  ## measure against C on the same libbpf
+	$(VENV_PYTHON) -m benchmarks
+
+.PHONY: lint
+lint: build  ## ruff, mypy --strict, and the extension's stubs against the cdef
+	$(VENV_PYTHON) -m ruff check .
+	$(VENV_PYTHON) -m ruff format --check .
+	$(VENV_PYTHON) -m mypy --strict
+	$(VENV_PYTHON) cdef/stubs.py --check
+
+.PHONY: docs
+docs: build  ## build the manual and the API reference into build/docs
+	$(VENV_PYTHON) -m sphinx --quiet --fail-on-warning --keep-going -b html docs build/docs
+
+.PHONY: dist
+dist: build  ## build the sdist and, from it, the wheel into dist/
+	$(VENV_PYTHON) -m build --no-isolation
+
+.PHONY: clean
+clean:  ## remove all that was built; .venv and libbpf/ stay
+	rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -f pylibbpf/*.so $(BPF_OBJECTS)
+	find pylibbpf tests examples benchmarks packaging docs cdef -name __pycache__ -prune -exec rm -rf {} +

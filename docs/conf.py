@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+"""Sphinx's configuration: `make docs`."""
+
+import pylibbpf
+
+project = "pylibbpf"
+author = project_copyright = "The pylibbpf Authors"
+version = release = pylibbpf.__version__
+
+extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+html_theme = "furo"
+html_title = f"pylibbpf {release}"
+
+# Docstrings name code in single backquotes.
+default_role = "code"
+
+autodoc_default_options = {"members": True, "show-inheritance": True}
+autodoc_member_order = "bysource"
+autodoc_typehints = "description"
+autodoc_typehints_description_target = "documented"
+
+napoleon_numpy_docstring = False
+# Attributes are annotated in the class as well; described twice, they would be a warning.
+napoleon_use_ivar = True

@@ -1,0 +1,693 @@
+# SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+"""Structs and unions as ctypes classes, laid out by BTF and checked on every write.
+
+Reading a field costs what ctypes takes. What plain ctypes lets pass is an error
+here: a number that does not fit, a misspelt field, a slice of another length;
+and a char array is zero-filled behind its new value.
+
+ctypes decides on offsets by the rules of the platform's compiler. So the
+classes are packed, with every hole filled by a field of its own: then offsets
+are sums of sizes, and those come from BTF. What ctypes cannot express at any
+offset, such as bitfields, enums and 128-bit integers, lies in a raw field of
+its own, with a property that reads it. The names of such fields contain a
+space: no name in C does.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from copy import copy
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from .codec import (
+    ArrayCodec,
+    BoolCodec,
+    CharArrayCodec,
+    Codec,
+    EnumCodec,
+    IntCodec,
+    at,
+    fitting_int,
+)
+from .types import Composite, Int, Member, Type, Union, malformed
+
+_CTYPES: dict[str, type[Any]] = {
+    "b": ctypes.c_int8,
+    "B": ctypes.c_uint8,
+    "h": ctypes.c_int16,
+    "H": ctypes.c_uint16,
+    "i": ctypes.c_int32,
+    "I": ctypes.c_uint32,
+    "q": ctypes.c_int64,
+    "Q": ctypes.c_uint64,
+    "?": ctypes.c_bool,
+    "f": ctypes.c_float,
+    "d": ctypes.c_double,
+}
+_UNITS: dict[int, type[Any]] = {
+    1: ctypes.c_uint8,
+    2: ctypes.c_uint16,
+    4: ctypes.c_uint32,
+    8: ctypes.c_uint64,
+}
+
+# How many elements the repr of an array shows.
+_SHOWN = 16
+
+
+# --- values -------------------------------------------------------------------
+
+if TYPE_CHECKING:
+    _Memory = ctypes.Structure
+else:
+    _Memory = object
+
+
+class _Value(_Memory):
+    """What structs, unions and arrays have in common."""
+
+    __slots__ = ()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # For copy: ctypes' own needs a __dict__.
+        return type(self).from_buffer_copy, (bytes(self),)
+
+    def _write(self, offset: int, data: bytes) -> None:
+        ctypes.memmove(ctypes.addressof(self) + offset, data, len(data))
+
+
+class _Fields(_Value):
+    __slots__ = ()
+    __hash__ = None  # type: ignore[assignment]
+
+    __codec__: ClassVar[StructCodec]
+
+    def __init__(self, value: Any = None, /, **fields: Any) -> None:
+        codec = self.__codec__
+        if value is not None:
+            self._write(0, codec.encode(value))
+        if fields:
+            codec.refuse_unknown(fields, TypeError, codec.label)
+            memory = bytearray(self)
+            codec.fill(memory, 0, fields, codec.label, complete=False)
+            self._write(0, bytes(memory))
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        codec = self.__codec__
+        field = codec.fields.get(name)
+        if field is None:
+            codec.refuse_unknown((name,), AttributeError, "")
+            raise AssertionError
+        before = bytes(self)[field.offset : field.offset + field.size] if isinstance(field, BitField) else b""
+        self._write(field.offset, field.encode(value, f"{codec.label}.{name}", before))
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        if bytes(self) == bytes(other):
+            return True
+        return all(getattr(self, name) == getattr(other, name) for name in self.__codec__.fields)
+
+    def __repr__(self) -> str:
+        fields = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.__codec__.fields)
+        return f"{self.__codec__.label}({fields})"
+
+    def asdict(self) -> dict[str, Any]:
+        """The fields in plain Python: a dict, with dicts for structs and lists for arrays in it.
+
+        The fields of anonymous members stand among those around them, and a union has each of its
+        members. The constructor takes it back.
+        """
+        return {name: _plain(getattr(self, name)) for name in self.__codec__.fields}
+
+
+class StructValue(_Fields, ctypes.Structure):
+    """A struct of BTF. `Btf.to_ctypes()` makes the class of each type.
+
+    The constructor takes keyword arguments, and what is not given is zero; or a
+    dict with every field, a sequence with every member, another instance, or
+    bytes of the right size. `Class.from_buffer(buffer, offset)` shares the
+    memory of a writable buffer, `Class.from_buffer_copy(buffer, offset)` copies.
+
+    Fields read as the types of `pylibbpf.btf.codec` do, but for arrays, which
+    share the memory of the struct, and char arrays, which end at the first NUL;
+    all of their bytes are in `bytes(struct)`. A field whose name Python needs
+    itself has an underscore behind it. Instances are equal if their fields are.
+
+    Raises:
+        AttributeError: there is no such field. TypeError in the constructor.
+        OverflowError, TypeError, ValueError: a value does not fit its field. Nothing is written then.
+    """
+
+    __slots__ = ()
+
+
+class UnionValue(_Fields, ctypes.Union):  # type: ignore[metaclass]
+    """A union of BTF: as StructValue, and each field is another view of the same bytes.
+
+    The constructor takes one field; or several, as long as they agree on their bytes.
+    """
+
+    __slots__ = ()
+
+
+class ArrayValue(_Value):
+    """An array in a struct: a sequence of fixed length that shares the struct's memory."""
+
+    __slots__ = ()
+    __hash__ = None  # type: ignore[assignment]
+    __codec__: ClassVar[ArrayCodec]
+
+    def __setitem__(self, index: int | slice, value: Any) -> None:
+        codec = self.__codec__
+        size = codec.element.size
+        if isinstance(index, slice):
+            places = range(codec.length)[index]
+            values = list(value)
+            if len(values) != len(places):
+                raise ValueError(
+                    f"{_path(self)}: a slice of {len(places)} takes {len(places)} values, not {len(values)}"
+                )
+        else:
+            try:
+                places = (range(codec.length)[index],)  # type: ignore[assignment]
+            except IndexError:
+                raise IndexError(f"{_path(self)} has {codec.length} elements, and no [{index}]") from None
+            values = [value]
+        encoded = [self._encoded(place, item) for place, item in zip(places, values, strict=True)]
+        for place, data in zip(places, encoded, strict=True):
+            self._write(place * size, data)
+
+    def _encoded(self, place: int, value: Any) -> bytes:
+        encode = self.__codec__.element.encode
+        try:
+            return encode(value)
+        except (TypeError, ValueError, OverflowError):
+            return encode(value, f"{_path(self)}[{place}]")
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, (ArrayValue, list, tuple)):
+            return bool(_plain(self) == _plain(other))
+        return NotImplemented
+
+    def __repr__(self) -> str:
+        length = self.__codec__.length
+        shown = [repr(self[index]) for index in range(min(length, _SHOWN))]  # type: ignore[index]
+        if length > _SHOWN:
+            shown.append(f"... {length - _SHOWN} more")
+        return f"[{', '.join(shown)}]"
+
+    def tolist(self) -> list[Any]:
+        """The elements in plain Python."""
+        return [_plain(item) for item in self]  # type: ignore[attr-defined]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, _Fields):
+        return value.asdict()
+    if isinstance(value, (ArrayValue, list, tuple)):
+        return [_plain(item) for item in value]  # type: ignore[union-attr]
+    return value
+
+
+def _path(value: Any) -> str:
+    """Which part of what a value in shared memory is: "event.stack"."""
+    base = value._b_base_
+    codec = value.__codec__
+    if not isinstance(base, _Value):
+        return codec.label if isinstance(codec, StructCodec) else str(codec.name)
+    offset = ctypes.addressof(value) - ctypes.addressof(base)
+    if isinstance(base, ArrayValue):
+        return f"{_path(base)}[{offset // base.__codec__.element.size}]"
+    fields: dict[str, Field] = base.__codec__.fields
+    name = next(
+        (name for name, field in fields.items() if (field.offset, field.codec) == (offset, codec)), "?"
+    )
+    return f"{_path(base)}.{name}"
+
+
+# --- layout -------------------------------------------------------------------
+
+
+class Field:
+    """A field of a struct or union.
+
+    Attributes:
+        name: its name as an attribute.
+        offset: where its storage begins, in bytes.
+        size: bytes of its storage.
+        codec: the codec of its type.
+        storage: the name of its storage among the fields of the ctypes class.
+        ctype: the type of that.
+        convert: makes the value of what ctypes reads there; None if that is the value.
+    """
+
+    __slots__ = ("codec", "convert", "ctype", "name", "offset", "size", "storage")
+
+    convert: Callable[[Any], Any] | None
+
+    def __init__(self, name: str, offset: int, codec: Codec) -> None:
+        self.name = name
+        self.offset = offset
+        self.size = codec.size
+        self.codec = codec
+        self.ctype, self.convert = storage_type(codec)
+        self.storage = f"{name} (raw)" if self.convert else name
+
+    @property
+    def names(self) -> list[str]:
+        return [self.name]
+
+    def moved(self, offset: int) -> Field:
+        """The same field, as the struct around an anonymous member sees it."""
+        moved = copy(self)
+        moved.offset += offset
+        return moved
+
+    def given(self, fields: Mapping[str, Any]) -> bool:
+        return self.name in fields
+
+    def write(
+        self, memory: bytearray, base: int, fields: Mapping[str, Any], where: str, complete: bool
+    ) -> None:
+        start = base + self.offset
+        before = bytes(memory[start : start + self.size])
+        memory[start : start + self.size] = self.encode(fields[self.name], f"{where}.{self.name}", before)
+
+    def encode(self, value: Any, where: str, before: bytes) -> bytes:
+        """What its storage becomes with a value in it."""
+        return self.codec.encode(value, where)
+
+
+class BitField(Field):
+    """A bitfield. Its storage is the bytes that its bits are in, and others may share them.
+
+    Attributes:
+        bit: where it begins in its storage, in bits as BTF counts them: from the lowest on a
+            little-endian machine, from the highest on a big-endian one.
+        width: how many bits it has.
+    """
+
+    __slots__ = ("bit", "width")
+
+    def __init__(self, name: str, bit_offset: int, width: int, codec: Codec) -> None:
+        super().__init__(name, bit_offset // 8, codec)
+        self.bit = bit_offset % 8
+        self.width = width
+        self.store_in(self.offset, (bit_offset + width + 7) // 8, name)
+
+    def store_in(self, start: int, end: int, first: str) -> None:
+        """Gives it more bytes for its storage, those of a unit that `first` is the first bitfield of."""
+        self.bit += 8 * (self.offset - start)
+        self.offset = start
+        self.size = end - start
+        self.storage = f"{first} (bits)"
+        self.ctype = _UNITS.get(self.size) or ctypes.c_ubyte * self.size
+        self.convert = self._reader() if self.size in _UNITS else _of_bytes(self._reader())
+
+    def encode(self, value: Any, where: str, before: bytes) -> bytes:
+        if isinstance(self.codec, EnumCodec):
+            value = self.codec.number(value, where)
+        mask = (1 << self.width) - 1
+        number = (
+            fitting_int(f"{self.codec.name} : {self.width}", value, self.width, self._signed, where) & mask
+        )
+        others = int.from_bytes(before, sys.byteorder) & ~(mask << self._shift)
+        return (others | number << self._shift).to_bytes(self.size, sys.byteorder)
+
+    def _reader(self) -> Callable[[int], Any]:
+        """What makes its value of that of its storage."""
+        shift, mask, sign = self._shift, (1 << self.width) - 1, 1 << self.width - 1
+        codec = self.codec
+        if isinstance(codec, BoolCodec):
+            return lambda unit: bool(unit >> shift & mask)
+        if self._signed:
+            number: Callable[[int], int] = lambda unit: ((unit >> shift & mask) ^ sign) - sign  # noqa: E731
+        else:
+            number = lambda unit: unit >> shift & mask  # noqa: E731
+        if isinstance(codec, EnumCodec):
+            return lambda unit: codec.member(number(unit))
+        return number
+
+    @property
+    def _shift(self) -> int:
+        return self.bit if sys.byteorder == "little" else 8 * self.size - self.bit - self.width
+
+    @property
+    def _signed(self) -> bool:
+        return bool(getattr(self.codec, "signed", False))
+
+
+def _of_bytes(read: Callable[[int], Any]) -> Callable[[Any], Any]:
+    return lambda raw: read(int.from_bytes(bytes(raw), sys.byteorder))
+
+
+class Anonymous:
+    """A member without a name: its fields belong to the struct around it."""
+
+    __slots__ = ("codec", "offset")
+
+    def __init__(self, offset: int, codec: StructCodec) -> None:
+        self.offset = offset
+        self.codec = codec
+
+    @property
+    def size(self) -> int:
+        return self.codec.size
+
+    def given(self, fields: Mapping[str, Any]) -> bool:
+        return any(name in fields for name in self.codec.fields)
+
+    @property
+    def names(self) -> list[str]:
+        return list(self.codec.fields)
+
+    def write(
+        self, memory: bytearray, base: int, fields: Mapping[str, Any], where: str, complete: bool
+    ) -> None:
+        self.codec.fill(memory, base + self.offset, fields, where, complete)
+
+
+class StructCodec(Codec):
+    """A struct or union.
+
+    Attributes:
+        label: the name of its class.
+        union: whether it is a union.
+        members: its members in the order of their declaration.
+        fields: its fields by name, with those of anonymous members.
+        cls: its ctypes class.
+    """
+
+    def __init__(
+        self, name: str, label: str, size: int, union: bool, members: list[Field | Anonymous]
+    ) -> None:
+        super().__init__(name, size)
+        self.label = label
+        self.union = union
+        self.members = members
+        self.fields = {field.name: field for field in _flattened(members)}
+        self.cls = _make_class(self)
+        # For every event of a ring buffer: ctypes' own methods, without a call of ours around them.
+        self.__dict__["decode"] = self.cls.from_buffer_copy
+        self.__dict__["view"] = self.cls.from_buffer
+
+    def encode(self, value: Any, where: str = "") -> bytes:
+        if type(value) is self.cls:
+            return bytes(value)
+        if isinstance(value, Mapping):
+            return self._encode_mapping(value, where or self.label)
+        try:
+            view = memoryview(value)
+        except TypeError:
+            pass
+        else:
+            return self._exactly(view.tobytes(), where)
+        if isinstance(value, Sequence) and not isinstance(value, str):
+            return self._encode_sequence(value, where or self.label)
+        kind = "one field" if self.union else "every field"
+        raise TypeError(
+            f"{at(where)}{self.name} takes a dict with {kind}, a sequence, an instance or {self.size} bytes, "
+            f"not {type(value).__name__}"
+        )
+
+    def _encode_mapping(self, fields: Mapping[str, Any], where: str) -> bytes:
+        self.refuse_unknown(fields, ValueError, where)
+        memory = bytearray(self.size)
+        self.fill(memory, 0, fields, where, complete=True)
+        return bytes(memory)
+
+    def _encode_sequence(self, values: Sequence[Any], where: str) -> bytes:
+        if self.union:
+            raise TypeError(f"{at(where)}{self.name} takes a dict that names the field, not a sequence")
+        members = [member for member in self.members if member.size]
+        if len(values) != len(members):
+            raise ValueError(f"{at(where)}{self.name} takes {len(members)} values, not {len(values)}")
+        memory = bytearray(self.size)
+        for member, value in zip(members, values, strict=True):
+            if isinstance(member, Field):
+                member.write(memory, 0, {member.name: value}, where, complete=True)
+            else:
+                memory[member.offset : member.offset + member.size] = member.codec.encode(value, where)
+        return bytes(memory)
+
+    def fill(
+        self, memory: bytearray, base: int, fields: Mapping[str, Any], where: str, complete: bool
+    ) -> None:
+        """Writes fields into the memory of a value.
+
+        Args:
+            memory: it begins at `base` there.
+            fields: values by name. Names of other structs around it may be among them.
+            where: what the value is.
+            complete: whether it is an error if one is missing.
+        """
+        given = [member for member in self.members if member.given(fields)]
+        if self.union:
+            if not given and complete and self.fields:
+                raise ValueError(f"{at(where)}{self.name} lacks a value: one of {_listed(list(self.fields))}")
+            if len(given) > 1:
+                self._fill_agreeing(memory, base, given, fields, where, complete)
+                return
+        elif complete and len(given) < len(self.members):
+            missing = [
+                name
+                for member in self.members
+                if member.size and member not in given
+                for name in member.names
+            ]
+            if missing:
+                raise ValueError(f"{at(where)}{self.name} lacks {_listed(missing)}")
+        for member in given:
+            member.write(memory, base, fields, where, complete)
+
+    def _fill_agreeing(
+        self,
+        memory: bytearray,
+        base: int,
+        given: list[Field | Anonymous],
+        fields: Mapping[str, Any],
+        where: str,
+        complete: bool,
+    ) -> None:
+        images = []
+        for member in given:
+            image = bytearray(self.size)
+            member.write(image, 0, fields, where, complete)
+            images.append((member.size, image, member))
+        size, widest, first = max(images, key=lambda image: image[0])
+        for size, image, member in images:
+            if image[:size] != widest[:size]:
+                names = _listed([*first.names[:1], *member.names[:1]])
+                raise ValueError(
+                    f"{at(where)}{names} are views of the same bytes of {self.name}, and do not agree"
+                )
+        memory[base : base + self.size] = widest
+
+    def refuse_unknown(self, names: Iterable[str], error: type[Exception], where: str) -> None:
+        """Raises an error for the names that are none of its fields."""
+        unknown = [name for name in names if name not in self.fields]
+        if not unknown:
+            return
+        from difflib import get_close_matches
+
+        close = [match for name in unknown for match in get_close_matches(str(name), self.fields, n=3)]
+        hint = f"; did you mean {_listed(close)}?" if close else ""
+        if not close and len(self.fields) <= 16:
+            hint = f"; it has {_listed(list(self.fields))}" if self.fields else ""
+        raise error(f"{at(where)}{self.name} has no field {_listed([str(name) for name in unknown])}{hint}")
+
+
+def _flattened(members: list[Field | Anonymous]) -> Iterator[Field]:
+    for member in members:
+        if isinstance(member, Field):
+            yield member
+        else:
+            for field in member.codec.fields.values():
+                yield field.moved(member.offset)
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 8} more" if len(names) > 8 else ""
+    return ", ".join(f"'{name}'" for name in names[:8]) + more
+
+
+def make_struct_codec(of: Composite, name: str, make: Callable[[Type, str], Codec]) -> StructCodec:
+    """The codec of a struct or union.
+
+    Args:
+        of: the type.
+        name: what to call it if it is anonymous.
+        make: makes the codec of the type of a member; the name is for an anonymous one.
+    """
+    is_union = isinstance(of, Union)
+    members = [found for member in of.members if (found := _laid_out(of, member, make)) is not None]
+    if is_union:
+        _store_from_start(members)
+    else:
+        _share_units(members)
+    end = 0
+    for member in sorted(members, key=_place):
+        if member.offset + member.size > of.size or (is_union and member.offset):
+            raise malformed(f"type [{of.id}]", f"{_listed(member.names[:1])} lies outside of it")
+        if not is_union and member.offset < end and not isinstance(member, BitField):
+            raise malformed(f"type [{of.id}]", f"{_listed(member.names[:1])} overlaps what is before it")
+        end = member.offset + member.size
+    names = [field.name for field in _flattened(members)]
+    if len(set(names)) != len(names):
+        raise malformed(f"type [{of.id}]", "two of its members have the same name")
+    keyword = "union" if is_union else "struct"
+    called = of.name or name
+    return StructCodec(f"{keyword} {called or '(anonymous)'}", called or keyword, of.size, is_union, members)
+
+
+def _laid_out(of: Composite, member: Member, make: Callable[[Type, str], Codec]) -> Field | Anonymous | None:
+    """A member at its place; None for one that has neither a name nor fields."""
+    target = member.type
+    codec = make(target, member.name)
+    width, bit_offset = member.bitfield_size, member.bit_offset
+    if not width and isinstance(codec, IntCodec):
+        # Compilers of 2018 and before have the width of a bitfield in its integer type.
+        integer = of.btf.resolve(target)
+        if isinstance(integer, Int) and 0 < integer.bits < 8 * integer.size:
+            width, bit_offset = integer.bits, bit_offset + integer.bit_offset
+    if not width and bit_offset % 8:
+        raise malformed(f"type [{of.id}]", f"'{member.name}' begins inside of a byte")
+    if not member.name:
+        return Anonymous(member.offset, codec) if isinstance(codec, StructCodec) else None
+    name = f"{member.name}_" if _taken(member.name) else member.name
+    if not width:
+        return Field(name, bit_offset // 8, codec)
+    if not isinstance(codec, (IntCodec, BoolCodec)) or width > 8 * codec.size:
+        raise malformed(f"type [{of.id}]", f"'{name}' is a bitfield of {width} bits, of type {codec.name}")
+    return BitField(name, bit_offset, width, codec)
+
+
+# What ctypes needs in the class itself.
+_RESERVED = {"_fields_", "_pack_", "_layout_", "_align_", "_anonymous_", "_swappedbytes_"}
+
+
+def _taken(name: str) -> bool:
+    """Whether Python or ctypes needs a name itself."""
+    return name in _RESERVED or hasattr(StructValue, name) or name[:2] == "__" == name[-2:]
+
+
+def _place(member: Field | Anonymous) -> tuple[int, int]:
+    # What has no size comes before what begins at the same byte.
+    return member.offset, member.size
+
+
+def _share_units(members: list[Field | Anonymous]) -> None:
+    """Gives bitfields that have bytes in common one storage."""
+    fields = sorted((member for member in members if isinstance(member, BitField)), key=_place)
+    unit: list[BitField] = []
+    end = 0
+    for field in [*fields, None]:
+        if field is None or field.offset >= end:
+            for shared in unit:
+                shared.store_in(unit[0].offset, end, unit[0].name)
+            unit, end = [], 0
+        if field is not None:
+            unit.append(field)
+            end = max(end, field.offset + field.size)
+
+
+def _store_from_start(members: list[Field | Anonymous]) -> None:
+    """In a union all storage begins at 0; big-endian bits may lie behind the first byte."""
+    for member in members:
+        if isinstance(member, BitField):
+            member.store_in(0, member.offset + member.size, member.name)
+
+
+# --- ctypes classes -------------------------------------------------------------
+
+
+def storage_type(codec: Codec) -> tuple[type[Any], Callable[[Any], Any] | None]:
+    """The ctypes type that a value lies in memory as, and what makes the value of what ctypes reads there."""
+    if isinstance(codec, (StructCodec, ArrayCodec)):
+        return codec.cls, None
+    if isinstance(codec, CharArrayCodec):
+        return ctypes.c_char * codec.size, None
+    if isinstance(codec, EnumCodec):
+        return _CTYPES[codec.format], codec.member
+    if codec.format in _CTYPES:
+        return _CTYPES[codec.format], None
+    return ctypes.c_ubyte * codec.size, codec.decode
+
+
+def _make_class(codec: StructCodec) -> type[Any]:
+    namespace: dict[str, Any] = {
+        "__codec__": codec,
+        "__doc__": f"{codec.name} of BTF, {codec.size} bytes.",
+        "__module__": __name__,
+        "__slots__": (),
+        "_pack_": 1,
+        "_layout_": "ms",  # the one that packs, and 3.14 wants to be told
+    }
+    storage: dict[str, tuple[int, int, type[Any]]] = {}
+    anonymous = []
+    for index, member in enumerate(codec.members):
+        if isinstance(member, Anonymous):
+            anonymous.append(f"(anonymous {index})")
+            storage[anonymous[-1]] = (member.offset, member.size, member.codec.cls)
+            # ctypes itself sees to the fields of an anonymous member, the raw ones included.
+            inner = vars(member.codec.cls).items()
+            namespace.update((name, value) for name, value in inner if isinstance(value, property))
+        else:
+            storage[member.storage] = (member.offset, member.size, member.ctype)
+            if member.convert:
+                namespace[member.name] = _property(member.storage, member.convert, member.codec.name)
+    namespace["_anonymous_"] = anonymous
+    namespace["_fields_"] = list(_without_holes(storage, codec))
+    cls = type(codec.label, (UnionValue if codec.union else StructValue,), namespace)
+    assert ctypes.sizeof(cls) == codec.size
+    return cls
+
+
+def _without_holes(
+    storage: dict[str, tuple[int, int, type[Any]]], codec: StructCodec
+) -> Iterator[tuple[str, type[Any]]]:
+    end = 0
+    for name, (offset, size, ctype) in sorted(storage.items(), key=lambda item: item[1][:2]):
+        if offset > end:
+            yield f"(hole at {end})", ctypes.c_ubyte * (offset - end)
+        yield name, ctype
+        end = 0 if codec.union else offset + size
+    if codec.size > end:
+        yield f"(hole at {end})", ctypes.c_ubyte * (codec.size - end)
+
+
+def _property(storage: str, convert: Callable[[Any], Any], doc: str) -> property:
+    raw = attrgetter(storage)
+    return property(lambda value: convert(raw(value)), doc=doc)
+
+
+def array_class(codec: ArrayCodec) -> type[Any]:
+    """The ctypes class of an array."""
+    element = codec.element
+    ctype, convert = storage_type(element)
+    if isinstance(element, CharArrayCodec):
+        convert = attrgetter("value")  # ctypes makes bytes of a char array in a struct, but not in an array
+    namespace: dict[str, Any] = {
+        "__codec__": codec,
+        "__module__": __name__,
+        "__slots__": (),
+        "_length_": codec.length,
+        "_type_": ctype,
+    }
+    if convert:
+        namespace["__getitem__"] = _converting(convert)
+    return type(codec.name, (ArrayValue, ctypes.Array), namespace)
+
+
+def _converting(convert: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
+    get = ctypes.Array.__getitem__
+
+    def getitem(self: Any, index: int | slice) -> Any:
+        found = get(self, index)
+        return [convert(item) for item in found] if isinstance(index, slice) else convert(found)
+
+    return getitem

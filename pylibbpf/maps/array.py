@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+"""Arrays: BPF_MAP_TYPE_ARRAY, and what all kinds with an index for a key have in common."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from typing import Any, NoReturn, TypeVar
+
+from ..btf.codec import Codec, IntCodec
+from ..enums import MapType
+from ..errors import NotSupportedError
+from . import walk
+from .elements import ElementMap
+from .keyvalue import KeyValueMap
+
+V = TypeVar("V")
+
+
+# A u32, whatever BTF calls it.
+INDEX = IntCodec("an index", 4, signed=False)
+
+
+class IndexedMap(ElementMap[int, V]):
+    """A map whose key is an index from 0 to max_entries - 1."""
+
+    _key_size = 4
+
+    def _element_codecs(self) -> tuple[Codec, Codec]:
+        return INDEX, super()._element_codecs()[1]
+
+    def _put_failed(self, result: int, key: Any) -> NoReturn:
+        if result == -errno.E2BIG:
+            raise KeyError(key)
+        super()._put_failed(result, key)
+
+
+class ArrayMap(IndexedMap[V], KeyValueMap[int, V]):
+    """An array, for example `ArrayMap[int]`: a mapping whose keys are 0 to max_entries - 1, and always there.
+
+    Elements begin as zero. They cannot be deleted: `del` and `pop` raise
+    `NotSupportedError`, and `clear()` writes zeroes. `len()` costs nothing.
+
+    Kernel: 3.19; batches 5.6.
+    """
+
+    _type = MapType.ARRAY
+    _batches = True
+    _pop_hint = "The elements of an array are always there. Write a zero instead."
+
+    def __iter__(self) -> Iterator[int]:
+        """Every index."""
+        return iter(range(self._known_layout().max_entries))
+
+    def __len__(self) -> int:
+        """The number of elements, max_entries."""
+        return self._known_layout().max_entries
+
+    def _items(self) -> Iterator[tuple[int, V]]:
+        if self._ready is None:
+            self._make_ready()
+        decode, size = self._value_codec.decode, self._value_codec.size
+        index = 0
+        try:
+            for _, values, count in walk.batches(self):
+                for offset in range(0, count * size, size):
+                    yield index, decode(values, offset)
+                    index += 1
+        except walk.NoBatchesError:
+            for index in self:
+                yield index, self[index]
+
+    def delete(self, key: int, flags: int = 0) -> None:
+        """Not possible.
+
+        Raises:
+            NotSupportedError: always.
+        """
+        raise NotSupportedError(errno.EINVAL, "delete a key of map", f"'{self.name}'", hint=self._pop_hint)
+
+    def clear(self) -> None:
+        """Writes zeroes to every element, one after the other."""
+        if self._ready is None:
+            self._make_ready()
+        zero = bytes(self._value_codec.size)
+        for index in self:
+            self.put_bytes(INDEX.encode(index), zero)

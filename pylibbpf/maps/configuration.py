@@ -1,0 +1,316 @@
+# SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+"""What a map is, and what one may change of that before its object is loaded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .._native import NULL, call, check, ffi, lib, path_bytes, text
+from ..enums import MapFlags, MapType
+from ..errors import MapTypeError, StateError
+from .fd import MapFd
+from .kinds import class_of
+from .layout import Layout, read_layout
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+    from .._libbpf import CData
+    from .._native import StrPath
+    from ..object import Object
+    from ..programs import Program
+    from .map import Map
+    from .variables import Section
+
+
+class Configuration(MapFd):
+    """The facts of a map: those of an object's map can be set before load, `StateError` after."""
+
+    # Whether it holds global data.
+    _internal: bool
+    _section: Section | None
+    _numa_node: int | None
+
+    @property
+    def type(self) -> MapType:
+        """Its type. Settable before load, and then this object changes its class with it.
+
+        Not to or from STRUCT_OPS and ARENA, nor for an object's global data.
+        """
+        return self._map_type
+
+    @type.setter
+    def type(self, value: MapType | int) -> None:
+        type = MapType(value)
+        special = {MapType.STRUCT_OPS, MapType.ARENA}
+        if type != self._map_type and special & {type, self._map_type}:
+            # libbpf would follow pointers that only those types have.
+            raise ValueError(
+                f"the type of map '{self.name}' cannot change from {self._map_type.name} to {type.name}"
+            )
+        self._configure(lib.bpf_map__set_type, type, "type", global_data=False)
+        self._map_type = type
+        self.__class__ = class_of(type)
+
+    @property
+    def key_size(self) -> int:
+        """Bytes of a key. Settable before load."""
+        layout = self._layout
+        return layout.key_size if layout is not None else int(self._get(lib.bpf_map__key_size))
+
+    @key_size.setter
+    def key_size(self, value: int) -> None:
+        self._configure(lib.bpf_map__set_key_size, value, "key_size", global_data=False)
+
+    @property
+    def value_size(self) -> int:
+        """Bytes of a value, on one CPU. Settable before load.
+
+        For an object's global data it resizes the section, and the array that is its last variable.
+        """
+        layout = self._layout
+        return layout.value_size if layout is not None else int(self._get(lib.bpf_map__value_size))
+
+    @value_size.setter
+    def value_size(self, value: int) -> None:
+        if self._map_type == MapType.STRUCT_OPS or self._is_kconfig():
+            # libbpf fills memory of the old size.
+            raise ValueError(f"the value_size of map '{self.name}' cannot be set")
+        self._configure(lib.bpf_map__set_value_size, value, "value_size")
+        if self._section is not None:
+            self._section.resized()
+
+    @property
+    def max_entries(self) -> int:
+        """How many elements it can have; bytes of a ring buffer, pages of an arena. Settable before load."""
+        layout = self._layout
+        return layout.max_entries if layout is not None else int(self._get(lib.bpf_map__max_entries))
+
+    @max_entries.setter
+    def max_entries(self, value: int) -> None:
+        self._configure(lib.bpf_map__set_max_entries, value, "max_entries", global_data=False)
+
+    @property
+    def flags(self) -> MapFlags:
+        """Its flags at creation. Settable before load."""
+        layout = self._layout
+        return MapFlags(layout.flags if layout is not None else self._get(lib.bpf_map__map_flags))
+
+    @flags.setter
+    def flags(self, value: int) -> None:
+        self._configure(lib.bpf_map__set_map_flags, int(value), "flags")
+
+    @property
+    def map_extra(self) -> int:
+        """What its type makes of it: hashes of a bloom filter, address of an arena (5.16). Settable
+        before load."""
+        layout = self._layout
+        return layout.map_extra if layout is not None else int(self._get(lib.bpf_map__map_extra))
+
+    @map_extra.setter
+    def map_extra(self, value: int) -> None:
+        self._configure(lib.bpf_map__set_map_extra, value, "map_extra")
+
+    @property
+    def ifindex(self) -> int:
+        """The device that it is offloaded to, or 0. Settable before load."""
+        layout = self._layout
+        return layout.ifindex if layout is not None else int(self._get(lib.bpf_map__ifindex))
+
+    @ifindex.setter
+    def ifindex(self, value: int) -> None:
+        self._configure(lib.bpf_map__set_ifindex, value, "ifindex")
+
+    @property
+    def numa_node(self) -> int | None:
+        """Where its memory shall be, with `MapFlags.NUMA_NODE`. Settable before load.
+
+        The kernel does not report it: None for a map from a pin, id or fd.
+        """
+        return self._numa_node if self._object is None else int(self._get(lib.bpf_map__numa_node))
+
+    @numa_node.setter
+    def numa_node(self, value: int) -> None:
+        self._configure(lib.bpf_map__set_numa_node, value, "numa_node")
+
+    @property
+    def autocreate(self) -> bool:
+        """Whether `Object.load` creates it: if not, no program that is loaded may use it. Settable
+        before load."""
+        return True if self._object is None else bool(self._get(lib.bpf_map__autocreate))
+
+    @autocreate.setter
+    def autocreate(self, value: bool) -> None:
+        self._configure(lib.bpf_map__set_autocreate, bool(value), "autocreate")
+
+    @property
+    def autoattach(self) -> bool:
+        """Whether `Object.attach` attaches it: for struct_ops maps only. Settable before load
+        (libbpf 1.5)."""
+        if self._map_type != MapType.STRUCT_OPS or self._object is None:
+            return False
+        return bool(self._get(lib.bpf_map__autoattach))
+
+    @autoattach.setter
+    def autoattach(self, value: bool) -> None:
+        self._configure(lib.bpf_map__set_autoattach, bool(value), "autoattach")
+
+    @property
+    def pin_path(self) -> str | None:
+        """Where load will pin it, or reuse what is pinned there, or None. Settable before load.
+
+        Set by `__uint(pinning, LIBBPF_PIN_BY_NAME)` and `Object.open(pin_root=...)` too.
+        """
+        return None if self._object is None else self._get(_pin_path)
+
+    @pin_path.setter
+    def pin_path(self, path: StrPath | None) -> None:
+        name = NULL if path is None else path_bytes(path)
+        self._configure(lib.bpf_map__set_pin_path, name, "pin_path")
+
+    @property
+    def initial_value(self) -> bytes | None:
+        """The contents that global data, or a struct_ops map, will have. Settable before load, for
+        global data.
+
+        None for every other map. After load this is still what it was before, or what libbpf made of it.
+
+        Raises (setting):
+            ValueError: the length is not exactly the map's value_size, or the map takes none.
+        """
+        return None if self._object is None else self._get(_initial_value)
+
+    @initial_value.setter
+    def initial_value(self, value: Buffer) -> None:
+        with memoryview(value) as view:
+            data = view.tobytes()
+        present = self.initial_value
+        if present is None or self._map_type == MapType.STRUCT_OPS or self._is_kconfig():
+            raise ValueError(f"map '{self.name}' takes no initial value")
+        if len(data) != len(present):
+            raise ValueError(f"map '{self.name}' takes {len(present)} bytes, not {len(data)}")
+        self._configure(
+            lambda pointer, data: lib.bpf_map__set_initial_value(pointer, data, len(data)),
+            data,
+            "initial_value",
+        )
+
+    @property
+    def exclusive_program(self) -> Program | None:
+        """The one program that may use it (6.18, libbpf 1.7), or None. Settable before load, to one
+        of the same object."""
+        obj = self._object
+        if obj is None:
+            return None
+        pointer = self._get(lib.bpf_map__exclusive_program)
+        if not pointer:
+            return None
+        return next((program for program in obj.programs.values() if program._pointer == pointer), None)
+
+    @exclusive_program.setter
+    def exclusive_program(self, program: Program) -> None:
+        if program._object is not self._object or self._object is None:
+            raise ValueError(f"program '{program.name}' is not of the object of map '{self.name}'")
+        self._configure(lib.bpf_map__set_exclusive_program, program._pointer, "exclusive_program")
+
+    def reuse(self, map: Map) -> None:
+        """Makes load use another map in this one's place, before it would create it.
+
+        Args:
+            map: a map that exists, of the same type, sizes, max_entries and flags.
+
+        Raises:
+            StateError: the object is loaded already, or this map is of no object.
+            MapTypeError: the maps differ; the message lists every difference.
+
+        libbpf: bpf_map__reuse_fd.
+        """
+        obj = self._require_object("reuse")
+        with map._fd_handle() as fd:
+            layout = read_layout(fd)
+            if layout.type == MapType.STRUCT_OPS:
+                raise MapTypeError(f"map '{map.name}' is of type STRUCT_OPS, which cannot be reused")
+            with obj._lock, obj._handle:
+                obj._require_opened(f"the map that map '{self.name}' reuses")
+                differences = self._differences(layout)
+                if differences:
+                    raise MapTypeError(
+                        f"map '{self.name}' cannot reuse map '{map.name}': {'; '.join(differences)}"
+                    )
+                call(
+                    lib.call_bpf_map__reuse_fd, self._pointer, fd,
+                    operation="reuse a map for map", subject=f"'{self.name}'",
+                )  # fmt: skip
+                self._reused = True
+
+    def _differences(self, other: Layout) -> list[str]:
+        """How a map differs from what this one is configured to be."""
+        ours = {
+            "type": self._map_type.name,
+            "key_size": self.key_size,
+            "value_size": self.value_size,
+            "max_entries": self.max_entries,
+            "flags": _shown_flags(self.flags),
+            "map_extra": self.map_extra,
+        }
+        theirs = {
+            "type": other.type.name,
+            "key_size": other.key_size,
+            "value_size": other.value_size,
+            "max_entries": other.max_entries,
+            "flags": _shown_flags(other.flags),
+            "map_extra": other.map_extra,
+        }
+        if self._map_type in (MapType.DEVMAP, MapType.DEVMAP_HASH):
+            # The kernel adds it by itself (kernel/bpf/devmap.c:dev_map_init_map).
+            theirs["flags"] = _shown_flags(other.flags & ~MapFlags.RDONLY_PROG)
+        if not ours["max_entries"] and self._map_type == MapType.PERF_EVENT_ARRAY:
+            # libbpf fills in the number of CPUs when it creates the map.
+            ours["max_entries"] = theirs["max_entries"]
+        return [
+            f"{what} is {ours[what]} here and {theirs[what]} there"
+            for what in ours
+            if ours[what] != theirs[what]
+        ]
+
+    def _get(self, getter: Any) -> Any:
+        """A fact that libbpf has of a map of an object."""
+        obj = self._require_object("this")
+        obj._handle.require_own_process()
+        with obj._lock, obj._handle:
+            return getter(self._pointer)
+
+    def _configure(self, setter: Any, value: Any, what: str, *, global_data: bool = True) -> None:
+        obj = self._require_object(what)
+        if not global_data and self._internal:
+            # libbpf has mapped the section's memory for one element of an array.
+            raise ValueError(f"the {what} of map '{self.name}' cannot be set: it holds global data")
+        obj._handle.require_own_process()
+        with obj._lock, obj._handle:
+            obj._require_opened(f"{what} of map '{self.name}'")
+            if self._reused:
+                raise StateError(f"{what} of map '{self.name}' is that of the map that it reuses")
+            check(setter(self._pointer, value), f"set {what} of map", f"'{self.name}'")
+
+    def _is_kconfig(self) -> bool:
+        return self._internal and self.name.endswith(".kconfig")
+
+    def _require_object(self, what: str) -> Object:
+        self._require_open()
+        if self._object is None:
+            raise StateError(f"{what} is set before load: map '{self.name}' exists, and is of no Object")
+        return self._object
+
+
+def _pin_path(pointer: CData) -> str | None:
+    return text(lib.bpf_map__pin_path(pointer)) or None
+
+
+def _initial_value(pointer: CData) -> bytes | None:
+    size = ffi.new("size_t *")
+    data = lib.bpf_map__initial_value(pointer, size)
+    return bytes(ffi.buffer(data, size[0])) if data else None
+
+
+def _shown_flags(flags: int) -> str:
+    return str(MapFlags(flags)).removeprefix("MapFlags.") if flags else "none"

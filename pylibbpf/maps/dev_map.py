@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+"""Network devices to redirect to: BPF_MAP_TYPE_DEVMAP and BPF_MAP_TYPE_DEVMAP_HASH."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from ..btf.codec import Codec
+from ..enums import MapType
+from .array import INDEX
+from .keyvalue import KeyValueMap
+
+V = TypeVar("V")
+
+
+class DevMap(KeyValueMap[int, V]):
+    """Network devices by number. A value is an ifindex, u32, or a struct bpf_devmap_val that names an XDP
+    program for the device too: its fd on the way in, its id on the way out.
+
+    DEVMAP is an array of which elements can be missing, DEVMAP_HASH a hash table.
+
+    Kernel: 4.14, hash 5.4; programs 5.8.
+    """
+
+    _type = MapType.DEVMAP
+    _key_size = 4
+    _value_size = 4
+    _pop_hint = "Look up and then delete."
+
+    def _element_codecs(self) -> tuple[Codec, Codec]:
+        return INDEX, super()._element_codecs()[1]

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+"""The fd of a map: its own, or a duplicate of the one that libbpf has in an object."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from typing import TYPE_CHECKING, NoReturn
+
+from .._native import Handle, check, lib
+from ..enums import MapType
+from ..errors import ClosedError, StateError
+from .layout import Layout, read_layout
+
+if TYPE_CHECKING:
+    from .._libbpf import CData
+    from ..object import Object
+
+
+class MapFd:
+    """What a map is made of, and how it gets at its fd.
+
+    A map of an object has libbpf's `struct bpf_map`, which is only touched while
+    the object's lock is held and its handle borrowed. Its fd is duplicated the
+    first time that it is asked for, so that nothing depends on when libbpf
+    closes its own.
+    """
+
+    name: str
+    _map_type: MapType
+    _object: Object | None
+    _pointer: CData
+    _fd: Handle | None
+    # Known as soon as the fd is.
+    _layout: Layout | None
+    _closed: bool
+    # Whether libbpf was told to use another map.
+    _reused: bool
+
+    def _fd_handle(self) -> Handle:
+        """The handle of its fd. For a map of an object, a duplicate that is made once."""
+        return self._fd or self._take_fd()
+
+    def _take_fd(self) -> Handle:
+        self._require_open()
+        obj = self._object
+        assert obj is not None
+        obj._handle.require_own_process()
+        with obj._lock, obj._handle:
+            if self._fd is None:
+                self._require_created(obj)
+                fd = lib.bpf_map__fd(self._pointer)
+                if fd < 0:
+                    raise StateError(f"map '{self.name}' does not exist")
+                # From 3 on: the kernel takes 0 for "none" (libbpf.c:ensure_good_fd).
+                handle = Handle(
+                    fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3), os.close, what=f"map '{self.name}'"
+                )
+                with handle:
+                    self._layout = read_layout(handle._value)
+                self._fd = handle
+        if self._closed:
+            # close() came between, and saw no handle yet.
+            self._fd.close()
+        return self._fd
+
+    def _require_created(self, obj: Object) -> None:
+        """Raises StateError for a map that does not exist. libbpf gives an fd all the same: a placeholder."""
+        from ..object import State
+
+        if self._reused:
+            return
+        if obj._state == State.OPENED:
+            raise StateError(f"map '{self.name}' does not exist before its object is loaded")
+        if obj._state == State.FAILED:
+            raise StateError(f"map '{self.name}' does not exist: the load of its object failed")
+        if not lib.bpf_map__autocreate(self._pointer):
+            raise StateError(f"map '{self.name}' does not exist: its autocreate is off")
+
+    def _known_layout(self) -> Layout:
+        """The layout of a map that exists."""
+        self._fd_handle()
+        assert self._layout is not None
+        return self._layout
+
+    def fileno(self) -> int:
+        """The fd of the map, which stays this object's.
+
+        Raises:
+            StateError: it does not exist yet: its object is not loaded.
+            ClosedError: it is closed.
+        """
+        with self._fd_handle() as fd:
+            return int(fd)
+
+    @property
+    def fd(self) -> int:
+        """The same as `fileno()`."""
+        return self.fileno()
+
+    @property
+    def id(self) -> int:
+        """The kernel's id of the map (4.13)."""
+        with self._fd_handle():
+            return self._known_layout().id
+
+    @property
+    def closed(self) -> bool:
+        """Whether it, or its object, was closed."""
+        return self._closed or (self._object is not None and self._object.closed)
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise ClosedError(f"map '{self.name}' is closed")
+
+    def _fail(self, result: int, operation: str, hint: str = "") -> NoReturn:
+        """Raises what a negative result means."""
+        check(result, f"{operation} map", f"'{self.name}'", hint=hint)
+        raise AssertionError(result)
+
+    def _update_hint(self, result: int) -> str:
+        if result == -errno.E2BIG:
+            entries = self._known_layout().max_entries
+            return f"The map is full: its max_entries is {entries}."
+        if result == -errno.EPERM:
+            return "The map is frozen, or read-only for system calls."
+        return ""

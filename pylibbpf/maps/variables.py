@@ -1,0 +1,381 @@
+# SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+"""Global variables of an object: typed reads and writes of the sections that hold them.
+
+libbpf makes a map of each section (.data, .bss, .rodata, .kconfig and sections
+of the program's own), an array with one element. Before load their contents
+are memory of libbpf's, reached under the object's lock and never lent. From
+then on they are a mapping of the map's fd of our own (the standard module
+mmap), so that nothing that libbpf frees is ever touched.
+"""
+
+from __future__ import annotations
+
+import mmap
+import sys
+from typing import TYPE_CHECKING, Any
+
+from .._native import ffi, lib
+from ..btf.codec import FloatCodec, IntCodec
+from ..btf.types import DataSec
+from ..enums import MapFlags
+from ..errors import BpfError, ClosedError, NotSupportedError, StateError
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+    from ..btf import Btf
+    from ..btf.codec import Codec
+    from ..btf.types import Type, VarSecInfo
+    from ..object import Object
+    from .map import Map
+
+_INDEX = bytes(4)
+
+
+class Variable:
+    """A global variable of an object, `obj.variables["target_pid"]`.
+
+    Read and written by `value`, as its BTF type says; before load this sets what
+    the program starts with. Variables of .rodata can be written before load only.
+
+    Attributes:
+        name: its name.
+        size: its bytes.
+        offset: where it begins in its section, in bytes.
+    """
+
+    __slots__ = ("__weakref__", "_chosen", "_section", "_type_id", "_view", "name", "offset", "size")
+
+    name: str
+    size: int
+    offset: int
+
+    def __init__(self, section: Section, info: VarSecInfo) -> None:
+        self._section = section
+        self.name = info.name
+        self._describe(info)
+
+    def _describe(self, info: VarSecInfo) -> None:
+        self.offset = info.offset
+        self.size = info.size
+        self._type_id: int = info.type.type_id  # type: ignore[attr-defined]
+        self._chosen: Codec | None = None
+        # Of a number in mapped memory, the number itself: reading it is one load, with no system call.
+        self._view: memoryview[Any] | None = None
+
+    @property
+    def section(self) -> str:
+        """The section it is in, ".rodata"."""
+        return self._section.name
+
+    @property
+    def map(self) -> Map:
+        """The map that holds the section."""
+        return self._section.map
+
+    @property
+    def type(self) -> Type:
+        """Its type in the object's BTF."""
+        return self._section.btf[self._type_id]
+
+    @property
+    def read_only(self) -> bool:
+        """Whether a write raises StateError now: .kconfig always, .rodata and frozen maps once loaded."""
+        return self._section.read_only()
+
+    @property
+    def value(self) -> Any:
+        """Its value, typed by BTF: int, bool, float, bytes, a list, an instance of a struct's class.
+
+        What comes back owns its memory: to change one field of a struct, read it,
+        change it, and set it again.
+
+        Raises (reading):
+            StateError: a .kconfig variable before load; the load failed.
+            ClosedError: the object is closed.
+
+        Raises (setting):
+            OverflowError, TypeError, ValueError: the value does not fit its type. Nothing is written.
+            StateError: it is read-only: in .rodata after load, or in .kconfig.
+            ClosedError: the object is closed.
+        """
+        view = self._view
+        if view is not None:
+            return view[0]
+        codec = self._codec()
+        mapping = self._section.mapping()
+        if mapping is None:
+            return codec.decode(self._section.read(self.offset, self.size))
+        if type(codec) in _PLAIN and codec.format != "e":
+            view = memoryview(mapping)[self.offset : self.offset + self.size].cast(codec.format)  # type: ignore[call-overload]
+            self._view = view
+            if self._section.closed:
+                self._view = None  # close() came between
+            return view[0]
+        return codec.decode(mapping, self.offset)
+
+    @value.setter
+    def value(self, value: Any) -> None:
+        codec = self._codec()
+        data = codec.encode(value, self.name)
+        view = self._view
+        if view is not None and not view.readonly:
+            # One store of the whole number: a program never sees half of it.
+            view[0] = codec.decode(data)
+        else:
+            self._section.write(self.offset, data, self.name)
+
+    @property
+    def raw(self) -> bytes:
+        """Its bytes, as they lie in memory. Settable, with exactly as many."""
+        return self._section.read(self.offset, self.size)
+
+    @raw.setter
+    def raw(self, value: Buffer) -> None:
+        with memoryview(value) as view:
+            data = view.tobytes()
+        if len(data) != self.size:
+            raise ValueError(f"variable '{self.name}' takes {self.size} bytes, not {len(data)}")
+        self._section.write(self.offset, data, self.name)
+
+    def memory(self) -> memoryview:
+        """Its bytes in the mapping that it shares with the programs, after load.
+
+        The view stays valid after the object is closed. It is read-only for .rodata.
+
+        Raises:
+            StateError: the object is not loaded.
+            NotSupportedError: the kernel does not map this section: it holds static variables only,
+                or locks and other kernel fields.
+        """
+        mapping = self._section.mapping()
+        if mapping is None:
+            self._section.require_loaded(f"the memory of variable '{self.name}'")
+            raise NotSupportedError(95, "map the memory of variable", f"'{self.name}'")
+        return memoryview(mapping)[self.offset : self.offset + self.size]
+
+    def _codec(self) -> Codec:
+        codec = self._chosen
+        if codec is None:
+            codec = self._section.btf.codec(self._type_id)
+            if codec.size != self.size:
+                from ..btf.codec import bytes_codec
+
+                codec = bytes_codec(self.size)
+            self._chosen = codec
+        return codec
+
+    def __repr__(self) -> str:
+        try:
+            shown = f"{self.type} {self.name}"
+        except ClosedError:
+            shown = f"{self.name}, closed"
+        return f"<Variable {shown}, {self.section}>"
+
+
+_PLAIN = (IntCodec, FloatCodec)
+
+
+class Section:
+    """The memory of a map that holds global variables.
+
+    Attributes:
+        map: the map.
+        name: the section's name, ".bss".
+        closed: whether its map, or the object, was closed.
+    """
+
+    __slots__ = ("_mapping", "_read_only", "_type_id", "_unmappable", "_variables", "closed", "map", "name")
+
+    def __init__(self, map: Map, type: DataSec) -> None:
+        self.map = map
+        self.name = type.name
+        self.closed = False
+        self._type_id = type.id
+        self._mapping: mmap.mmap | None = None
+        # What the kernel said to the attempt to map it.
+        self._read_only = False
+        self._unmappable = False
+        self._variables = [Variable(self, info) for info in type.variables]
+
+    @property
+    def variables(self) -> list[Variable]:
+        """The variables in it, in the order of BTF."""
+        return self._variables
+
+    @property
+    def btf(self) -> Btf:
+        """The object's types."""
+        btf = self._object.btf
+        assert btf is not None
+        return btf
+
+    @property
+    def _object(self) -> Object:
+        if self.closed:
+            raise ClosedError(f"section {self.name} is closed")
+        obj = self.map._object
+        assert obj is not None
+        return obj
+
+    # --- before load: libbpf's memory -----------------------------------------------
+
+    def _initial(self, offset: int, size: int) -> Any:
+        """A part of the section as libbpf prepares it. Valid under the object's lock and borrow."""
+        total = ffi.new("size_t *")
+        memory = lib.bpf_map__initial_value(self.map._pointer, total)
+        if not memory or offset + size > total[0]:
+            raise StateError(f"section {self.name} has no memory at {offset}: it was resized")
+        return ffi.buffer(ffi.cast("char *", memory) + offset, size)
+
+    def _is_initial(self, obj: Object) -> bool:
+        """Whether the map does not exist yet. Raises StateError if it never will."""
+        from ..object import State
+
+        if obj._state == State.OPENED and not self.map._reused:
+            return True
+        self.map._require_created(obj)
+        return False
+
+    # --- both ---------------------------------------------------------------------------
+
+    def read(self, offset: int, size: int) -> bytes:
+        """A part of the section."""
+        obj = self._object
+        mapping = self._mapping
+        if mapping is None:
+            obj._handle.require_own_process()
+            with obj._lock, obj._handle:
+                if self._is_initial(obj):
+                    if self._is_kconfig:
+                        raise StateError("libbpf fills in .kconfig when the object is loaded")
+                    return bytes(self._initial(offset, size))
+            mapping = self.mapping()
+        if mapping is not None:
+            return mapping[offset : offset + size]
+        return self._through_map()[offset : offset + size]
+
+    def write(self, offset: int, data: bytes, name: str) -> None:
+        """Writes a part of the section."""
+        obj = self._object
+        if self._is_kconfig:
+            raise StateError(f"variable '{name}' is in .kconfig: set it with Object.open(..., kconfig=...)")
+        mapping = self._mapping
+        if mapping is None:
+            obj._handle.require_own_process()
+            with obj._lock, obj._handle:
+                if self._is_initial(obj):
+                    self._initial(offset, len(data))[0 : len(data)] = data
+                    return
+            mapping = self.mapping()
+        if self._read_only:
+            raise StateError(
+                f"variable '{name}' is in {self.name}, which is read-only once the object is loaded"
+            )
+        if mapping is not None:
+            mapping[offset : offset + len(data)] = data
+            return
+        contents = bytearray(self._through_map())
+        contents[offset : offset + len(data)] = data
+        try:
+            self.map.put_bytes(_INDEX, contents)
+        except BpfError as error:
+            if error.errno != 1:
+                raise
+            raise StateError(f"variable '{name}' is in {self.name}, which is frozen") from error
+
+    def _through_map(self) -> bytes:
+        """The whole section, by system call: where the kernel does not map it."""
+        contents = self.map.lookup_bytes(_INDEX)
+        assert contents is not None
+        return contents
+
+    def read_only(self) -> bool:
+        if self._is_kconfig:
+            return True
+        self.mapping()
+        return self._read_only
+
+    @property
+    def _is_kconfig(self) -> bool:
+        return self.name == ".kconfig"
+
+    def require_loaded(self, what: str) -> None:
+        """Raises StateError before load."""
+        obj = self._object
+        with obj._lock, obj._handle:
+            if self._is_initial(obj):
+                raise StateError(f"{what} exists once the object is loaded")
+
+    # --- after load: our mapping ------------------------------------------------------------
+
+    def mapping(self) -> mmap.mmap | None:
+        """The section mapped into this process; None before load, and where the kernel does not map it."""
+        mapping = self._mapping
+        if mapping is not None or self._unmappable:
+            return mapping
+        obj = self._object
+        obj._handle.require_own_process()
+        with obj._lock, obj._handle:
+            if self._is_initial(obj):
+                return None
+            mapping = self._map_it()
+            if not self.closed:  # close() takes no lock
+                self._mapping = mapping
+        return mapping
+
+    def _map_it(self) -> mmap.mmap | None:
+        pointer = self.map._pointer
+        fd, size = lib.bpf_map__fd(pointer), lib.bpf_map__value_size(pointer)
+        options: dict[str, Any] = {"trackfd": False} if sys.version_info >= (3, 13) else {}
+        try:
+            try:
+                return mmap.mmap(fd, size, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE, **options)
+            except PermissionError:
+                # Frozen, or read-only for programs: kernel/bpf/syscall.c:bpf_map_mmap.
+                mapping = mmap.mmap(fd, size, mmap.MAP_SHARED, mmap.PROT_READ, **options)
+                self._read_only = True
+                return mapping
+        except OSError:
+            # No BPF_F_MMAPABLE (libbpf leaves it out for sections of static variables only), or fields
+            # that only the kernel may touch.
+            self._unmappable = True
+            self._read_only = bool(lib.bpf_map__map_flags(pointer) & MapFlags.RDONLY_PROG)
+            return None
+
+    # --- changes ----------------------------------------------------------------------------
+
+    def resized(self) -> None:
+        """The map's value_size was set: libbpf has made the last variable, an array, longer or shorter."""
+        obj = self._object
+        with obj._lock:
+            type = self.btf[self._type_id]
+            assert isinstance(type, DataSec)
+            for variable, info in zip(self._variables, type.variables, strict=False):
+                variable._describe(info)
+
+    def close(self) -> None:
+        """Drops the mapping. Views of it that others hold stay valid."""
+        self.closed = True
+        self._mapping = None
+        for variable in self._variables:
+            variable._view = None
+
+
+def variables_of(obj: Object) -> dict[str, Variable]:
+    """All global variables of an object by name: those of the programs' sections that libbpf makes maps of.
+
+    Of static variables of the same name in several files that were linked, the first is found.
+    """
+    found: dict[str, Variable] = {}
+    btf = obj.btf
+    if btf is None:
+        return found
+    for map in obj.maps.values():
+        if map._internal and map._type_ids[1]:
+            type = btf[map._type_ids[1]]
+            if isinstance(type, DataSec):
+                map._section = Section(map, type)
+                for variable in map._section.variables:
+                    found.setdefault(variable.name, variable)
+    return found

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+"""What every test has: the compiled BPF objects, a bpffs, and a check that it leaks nothing."""
+
+from __future__ import annotations
+
+import gc
+import os
+import shutil
+import subprocess
+import traceback
+import weakref
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from pylibbpf import _native
+from tests import requirements
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# Where each live handle was made.
+_made_at: weakref.WeakKeyDictionary[_native.Handle, list[str]] = weakref.WeakKeyDictionary()
+_original_init = _native.Handle.__init__
+
+
+def _recording_init(self: _native.Handle, *arguments: object, **options: object) -> None:
+    _original_init(self, *arguments, **options)  # type: ignore[arg-type]
+    _made_at[self] = traceback.format_stack(limit=12)[:-1]
+
+
+_native.Handle.__init__ = _recording_init  # type: ignore[method-assign]
+
+
+def open_fds() -> dict[int, str]:
+    """This process's fds and what they are of."""
+    found = {}
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            found[int(name)] = os.readlink(f"/proc/self/fd/{name}")
+        except OSError:
+            continue  # the directory's own
+    return found
+
+
+@pytest.fixture(autouse=True)
+def no_leaks(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fails a test that leaves an fd or an unfreed handle behind, and says where it was made."""
+    before, live = open_fds(), set(_made_at)
+    yield
+    gc.collect()
+    _native.collect()
+    handles = [
+        handle
+        for handle in list(_made_at)
+        if handle not in live and handle._unfreed and handle._value is not None
+    ]
+    fds = {fd: target for fd, target in open_fds().items() if before.get(fd) != target}
+    if handles or fds:
+        stacks = "\n".join(f"{handle.what}, made at:\n{''.join(_made_at[handle])}" for handle in handles)
+        pytest.fail(f"leaked fds {fds}\nunfreed handles: {len(handles)}\n{stacks}", pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def bpf_object() -> Callable[[str], Path]:
+    """The path of a compiled object of tests/bpf by its name."""
+
+    def find(name: str) -> Path:
+        path = ROOT / "tests" / "bpf" / f"{name}.bpf.o"
+        assert path.exists(), f"{path} is not compiled: run `make build`"
+        return path
+
+    return find
+
+
+@pytest.fixture(scope="session", autouse=True)
+def tracefs() -> Iterator[None]:
+    """The tracing file system where libbpf looks for it, for the tests that attach tracepoints."""
+    path = Path("/sys/kernel/tracing")
+    if (path / "events").exists() or os.geteuid() != 0 or not path.exists():
+        yield
+        return
+    mounted = subprocess.run(["mount", "-t", "tracefs", "tracefs", str(path)], check=False).returncode == 0
+    yield
+    if mounted:
+        subprocess.run(["umount", "-l", str(path)], check=True)
+
+
+@pytest.fixture(scope="session")
+def bpffs_root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A BPF file system of the tests' own."""
+    requirements.require("root", "bpffs")
+    path = tmp_path_factory.mktemp("bpffs")
+    subprocess.run(["mount", "-t", "bpf", "bpf", str(path)], check=True)
+    yield path
+    subprocess.run(["umount", "-l", str(path)], check=True)
+
+
+@pytest.fixture
+def bpffs(bpffs_root: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
+    """An empty directory on a BPF file system."""
+    # A bpffs takes no dots in names.
+    path = bpffs_root / f"t{abs(hash(request.node.nodeid)):x}"
+    path.mkdir()
+    yield path
+    shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,261 @@
+# SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+"""Random use of the whole library, from up to four threads. Run by test_stateful.py in a process of its own.
+
+Each step is written to a file before it is taken, so that a crash names its last step.
+Whatever the order, a step may raise the exceptions that the library documents, and nothing else.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+import threading
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
+
+import pylibbpf as bpf
+from pylibbpf import _native
+
+OBJECTS = Path(__file__).resolve().parents[1] / "bpf"
+NAMES = ("spine", "ring", "maps")
+# What a step may raise: the library's own, and what Python's protocols ask for.
+EXPECTED = (bpf.Error, KeyError, ValueError, TypeError)
+
+warnings.simplefilter("ignore")
+
+pick = st.integers(min_value=0, max_value=1 << 16)
+
+
+def open_fds() -> dict[str, str]:
+    found = {}
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            found[name] = os.readlink(f"/proc/self/fd/{name}")
+        except OSError:
+            continue
+    return found
+
+
+class Machine(RuleBasedStateMachine):
+    log: Any
+    directory: Path
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.before = open_fds()
+        self.things: list[Any] = []
+        self.pins = 0
+        self.note("start")
+
+    def note(self, step: str) -> None:
+        self.log.write(step + "\n")
+        self.log.flush()
+
+    # --- steps, each a function of some random numbers --------------------------------------
+
+    def choose(self, number: int, *kinds: type) -> Any:
+        fitting = [thing for thing in list(self.things) if isinstance(thing, kinds or (object,))]
+        return fitting[number % len(fitting)] if fitting else None
+
+    def open(self, a: int, b: int) -> None:
+        obj = bpf.Object.open(OBJECTS / f"{NAMES[a % len(NAMES)]}.bpf.o")
+        self.things.append(obj)
+        self.things.extend(obj.programs.values())
+        self.things.extend(obj.maps.values())
+
+    def load(self, a: int, b: int) -> None:
+        if obj := self.choose(a, bpf.Object):
+            obj.load()
+
+    def prepare(self, a: int, b: int) -> None:
+        if obj := self.choose(a, bpf.Object):
+            obj.prepare()
+
+    def attach_all(self, a: int, b: int) -> None:
+        if obj := self.choose(a, bpf.Object):
+            self.things.extend(obj.attach())
+
+    def attach(self, a: int, b: int) -> None:
+        program = self.choose(a, bpf.Program)
+        if hasattr(program, "attach"):
+            self.things.append(program.attach())
+
+    def take_link(self, a: int, b: int) -> None:
+        program, link = self.choose(a, bpf.Program), self.choose(b, bpf.Link)
+        if program and link:
+            program.take_link(link)
+
+    def detach_link(self, a: int, b: int) -> None:
+        program, link = self.choose(a, bpf.Program), self.choose(b, bpf.Link)
+        if program and link:
+            program.detach(link)
+
+    def pin(self, a: int, b: int) -> None:
+        if thing := self.choose(a, bpf.Link, bpf.Program, bpf.Map):
+            self.pins += 1
+            path = self.directory / f"pin{self.pins}"
+            thing.pin(path)
+            if isinstance(thing, bpf.Link):
+                self.things.append(bpf.link.load_pinned(path))
+            elif isinstance(thing, bpf.Program):
+                self.things.append(bpf.Program.from_pin(path))
+
+    def unpin(self, a: int, b: int) -> None:
+        if thing := self.choose(a, bpf.Link, bpf.Program, bpf.Map):
+            thing.unpin()
+
+    def info(self, a: int, b: int) -> None:
+        if thing := self.choose(a, bpf.Link, bpf.Program, bpf.Map):
+            thing.info()
+            os.fstat(thing.fileno())
+
+    def update(self, a: int, b: int) -> None:
+        link, program = self.choose(a, bpf.Link), self.choose(b, bpf.Program)
+        if link and program:
+            link.update(program)
+
+    def detach(self, a: int, b: int) -> None:
+        if link := self.choose(a, bpf.Link):
+            link.detach()
+
+    def read_iterator(self, a: int, b: int) -> None:
+        if link := self.choose(a, bpf.link.IterLink):
+            with link.open() as file:
+                file.read(100)
+
+    def use_map(self, a: int, b: int) -> None:
+        map = self.choose(a, bpf.maps.HashMap, bpf.maps.ArrayMap)
+        if map is not None:
+            list(zip(map.items(), range(5)))  # noqa: B905 - as far as there are any
+
+    def use_variable(self, a: int, b: int) -> None:
+        obj = self.choose(a, bpf.Object)
+        if obj and obj.variables:
+            variable = list(obj.variables.values())[b % len(obj.variables)]
+            variable.value = variable.value
+
+    def open_ring(self, a: int, b: int) -> None:
+        if map := self.choose(a, bpf.maps.RingBufMap):
+            self.things.append(bpf.RingBuffer(map))
+
+    def poll_ring(self, a: int, b: int) -> None:
+        if ring := self.choose(a, bpf.RingBuffer):
+            ring.poll(0)
+
+    def close(self, a: int, b: int) -> None:
+        if thing := self.choose(a):
+            thing.close()
+
+    def drop(self, a: int, b: int) -> None:
+        if self.things:
+            del self.things[a % len(self.things)]
+
+    def collect(self, a: int, b: int) -> None:
+        gc.collect()
+
+    def fork(self, a: int, b: int) -> None:
+        pid = os.fork()
+        if not pid:
+            # The child uses and closes what it got, and must come to an end by itself.
+            status = 0
+            try:
+                for step in (self.info, self.load, self.use_map, self.poll_ring, self.close, self.collect):
+                    attempt(step, a, b)
+                for thing in self.things:
+                    thing.close()
+            except BaseException:
+                status = 1
+            os._exit(status)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0, "the forked child failed"
+
+    STEPS = (
+        *(open, load, prepare, attach_all, attach, take_link, detach_link, pin, unpin, info, update, detach),
+        *(read_iterator, use_map, use_variable, open_ring, poll_ring, close, drop, collect, fork),
+    )
+
+    # --- rules ------------------------------------------------------------------------------
+
+    @rule(a=pick, b=pick)
+    def open_and_load(self, a: int, b: int) -> None:
+        self.note(f"open_and_load {a} {b}")
+        attempt(self.open, a, b)
+        attempt(self.load, -1, b)
+
+    @rule(step=st.sampled_from(STEPS), a=pick, b=pick)
+    def one_step(self, step: Callable[..., None], a: int, b: int) -> None:
+        self.note(f"{step.__name__} {a} {b}")
+        attempt(step.__get__(self), a, b)
+
+    @precondition(lambda self: len(self.things) > 2)
+    @rule(steps=st.lists(st.tuples(st.sampled_from(STEPS), pick, pick), min_size=2, max_size=4))
+    def steps_at_once(self, steps: list[tuple[Callable[..., None], int, int]]) -> None:
+        self.note("at once: " + ", ".join(f"{step.__name__} {a} {b}" for step, a, b in steps))
+        start = threading.Barrier(len(steps))
+        failures: list[BaseException] = []
+
+        def run(step: Callable[..., None], a: int, b: int) -> None:
+            start.wait()
+            try:
+                attempt(step.__get__(self), a, b)
+            except BaseException as error:
+                failures.append(error)
+
+        threads = [threading.Thread(target=run, args=arguments) for arguments in steps]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        if failures:
+            raise failures[0]
+
+    def teardown(self) -> None:
+        self.note("end")
+        for thing in self.things:
+            thing.close()
+        self.things.clear()
+        gc.collect()
+        _native.collect()
+        gc.collect()
+        for path in self.directory.iterdir():
+            path.unlink()
+        leaked = {fd: target for fd, target in open_fds().items() if self.before.get(fd) != target}
+        assert not leaked, f"leaked {leaked}"
+
+
+def attempt(step: Callable[[int, int], None], a: int, b: int) -> None:
+    try:
+        step(a, b)
+    except EXPECTED:
+        pass
+    except OSError as error:
+        # A pin path that another thread took away, an fd that was closed between two steps.
+        if error.errno not in (2, 9):
+            raise
+
+
+def main(log: str, directory: str, examples: str, steps: str) -> None:
+    with open(log, "w") as file:
+        Machine.log = file
+        Machine.directory = Path(directory)
+        run_state_machine_as_test(
+            Machine,
+            settings=settings(
+                max_examples=int(examples),
+                stateful_step_count=int(steps),
+                deadline=None,
+                database=None,
+                phases=[Phase.generate],
+                suppress_health_check=list(HealthCheck),
+            ),
+        )
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

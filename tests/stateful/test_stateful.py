@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+"""The library under random use neither crashes nor hangs nor leaks."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLES, STEPS = 40, 50
+
+
+@pytest.mark.host("a property test of a minute")
+@pytest.mark.needs("root", "vmlinux_btf")
+def test_any_order_of_calls_from_four_threads_is_safe(tmp_path: Path, bpffs: Path) -> None:
+    log = tmp_path / "steps"
+    machine = [sys.executable, "-X", "faulthandler", "-m", "tests.stateful.machine"]
+    done = subprocess.run(
+        [*machine, str(log), str(bpffs), str(EXAMPLES), str(STEPS)],
+        cwd=ROOT, capture_output=True, text=True, timeout=600, check=False,
+    )  # fmt: skip
+    last_steps = "\n".join(log.read_text().splitlines()[-60:])
+    assert done.returncode == 0, f"{done.stderr}\n{done.stdout}\nlast steps:\n{last_steps}"
+    assert log.read_text().count("start\n") >= EXAMPLES
