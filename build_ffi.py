@@ -21,7 +21,7 @@ import re
 import shlex
 import subprocess
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from cffi import FFI
 
@@ -214,7 +214,7 @@ def pkg_config(*arguments: str) -> list[str]:
         raise SystemExit(f"build_ffi.py: {shlex.join(command)}: {error.stderr.strip() or 'failed'}") from None
 
 
-def extension_arguments() -> dict[str, list[object]]:
+def extension_arguments() -> dict[str, Any]:
     """Sources, macros and flags, paths relative to the checkout as setuptools wants them."""
     if not (LIBBPF / "src/libbpf.map").exists():
         raise SystemExit(
@@ -225,7 +225,7 @@ def extension_arguments() -> dict[str, list[object]]:
     # Headers declare libbpf's functions with default visibility; an empty LIBBPF_API hides
     # them, so that two libbpfs in one process do not meet.
     macros.append(("LIBBPF_API", ""))
-    arguments: dict[str, list[object]] = {
+    arguments: dict[str, Any] = {
         # libbpf's headers stand before the files of the same name in cdef/, which only cffi reads.
         "include_dirs": ["libbpf/src", "libbpf/include", "libbpf/include/uapi", "cdef"],
         "extra_compile_args": [

@@ -42,8 +42,7 @@ def main() -> int:
         started, ended = obj.variables["seen"].value
         print(f"{started} started, {ended} ended\n")
 
-        link = obj.program("list_tasks", Iter).links[0]
-        with link.open("r") as tasks:
+        with obj.program("list_tasks", Iter).attach() as link, link.open("r") as tasks:
             lines = tasks.read().splitlines()
         print("\n".join(lines[:6]))
         print(f"... {len(lines) - 1} tasks in all")

@@ -463,7 +463,7 @@ class Object:
         self.close()
 
     def __del__(self) -> None:
-        handle: Handle | None = getattr(self, "_handle", None)
+        handle: Handle | None = self.__dict__.get("_handle")
         # The handles free themselves; this only says that close() was forgotten.
         if handle is not None and not handle.closed and not handle.forked:
             warnings.warn(f"{self!r} was not closed", ResourceWarning, stacklevel=2, source=self)

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
 """What a test may need of the machine it runs on, by name.
 
-``@pytest.mark.needs("fentry")`` names entries of this table, ``@pytest.mark.kernel("5.15", "what it brought")`` a
-kernel version; `require` and `require_kernel` say the same from inside a test or fixture. Each entry is a probe
-that does not go through pylibbpf, so that a fault in pylibbpf cannot pass for a kernel that lacks something.
+``@pytest.mark.needs("fentry")`` names entries of this table, ``@pytest.mark.kernel("5.15", "words")`` a kernel
+version; `require` and `require_kernel` say the same inside a test or fixture. No probe goes through pylibbpf, so
+that a fault in pylibbpf cannot pass for a kernel that lacks something.
 
-A new entry is a function of no arguments that returns a bool, under `requirement`, which takes the words for what
-is missing and for where it can be had.
+A new entry is a function of no arguments that returns a bool, under `requirement`, which takes the words for
+what is missing and for where it can be had.
 """
 
 from __future__ import annotations
@@ -255,7 +255,7 @@ def btf_function_id(function: str) -> int:
     data = btf()
     header_size, types, types_size, strings, _ = struct.unpack_from("<5I", data, 4)
     first_string = header_size + strings
-    name_offset = data.index(f"\0{function}\0".encode(), first_string) + 1 - first_string
+    name_offset = data.find(f"\0{function}\0".encode(), first_string) + 1 - first_string
     function_kind = 12
     # Bytes after the three words of each type, by kind: a constant, and as many for each member.
     constant = {1: 4, 3: 12, 14: 4, 17: 4}  # INT, ARRAY, VAR, DECL_TAG

@@ -248,7 +248,7 @@ class Link(Pinnable):
         return self._handle.closed
 
     def close(self) -> None:
-        """Gives up the link, and with it the attachment, unless it is pinned or held elsewhere. Idempotent."""
+        """Gives up the link, and with it the attachment unless it is pinned or held elsewhere. Idempotent."""
         self._handle.close()
 
     def __enter__(self) -> Self:

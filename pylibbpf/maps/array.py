@@ -85,3 +85,12 @@ class ArrayMap(IndexedMap[V], KeyValueMap[int, V]):
         zero = bytes(self._value_codec.size)
         for index in self:
             self.put_bytes(INDEX.encode(index), zero)
+
+
+class SparseArray(IndexedMap[V], KeyValueMap[int, V]):
+    """An array of which elements can be missing: what the kernel walks through is every index."""
+
+    _pop_hint = "Look up and then delete."
+
+    def _keys_one_by_one(self) -> Iterator[bytes]:
+        return (key for key in walk.keys(self) if self.lookup_bytes(key) is not None)

@@ -5,16 +5,14 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from ..btf.codec import Codec
 from ..enums import MapType
 from ..system import num_possible_cpus
-from .array import INDEX
-from .keyvalue import KeyValueMap
+from .array import SparseArray
 
 V = TypeVar("V")
 
 
-class CpuMap(KeyValueMap[int, V]):
+class CpuMap(SparseArray[V]):
     """CPUs by number. A value is the length of the CPU's queue, u32, or a struct bpf_cpumap_val that names an
     XDP program for it too: its fd on the way in, its id on the way out. Elements can be missing.
 
@@ -22,13 +20,8 @@ class CpuMap(KeyValueMap[int, V]):
     """
 
     _type = MapType.CPUMAP
-    _key_size = 4
     _value_size = 4
-    _pop_hint = "Look up and then delete."
 
     @classmethod
     def _default_max_entries(cls) -> int:
         return num_possible_cpus()
-
-    def _element_codecs(self) -> tuple[Codec, Codec]:
-        return INDEX, super()._element_codecs()[1]

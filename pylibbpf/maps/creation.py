@@ -7,7 +7,7 @@ import errno
 
 from .._native import NULL, Handle, c_string, ffi, lib, open_fd
 from ..enums import MapFlags, MapType
-from ..errors import BpfError
+from ..errors import BpfError, NotSupportedError
 
 # BPF_OBJ_NAME_LEN less the NUL byte.
 LONGEST_NAME = 15
@@ -52,14 +52,17 @@ def create_map(
             operation="create", subject=what,
         )  # fmt: skip
     except BpfError as error:
-        error.hint = error.hint or _hint(
-            error.errno or 0,
-            type,
-            key_size=key_size,
-            value_size=value_size,
-            max_entries=max_entries,
-            flags=flags,
-        )
+        number = error.errno or 0
+        if number == errno.EINVAL and _is_missing(type):
+            since = f"since Linux {_SINCE[type]}" if type in _SINCE else "where it is configured"
+            raise NotSupportedError(
+                errno.EOPNOTSUPP,
+                "create",
+                what,
+                hint=f"The kernel has no maps of type {type.name}. There are {since}.",
+            ) from error
+        if not error.hint:
+            error.hint = _hint(number, type, value_size=value_size, max_entries=max_entries, flags=flags)
         raise
     handle.what = what
     return handle
@@ -87,7 +90,12 @@ _SINCE = {
 }
 
 
-def _hint(number: int, type: MapType, *, key_size: int, value_size: int, max_entries: int, flags: int) -> str:
+def _is_missing(type: MapType) -> bool:
+    """Whether the kernel is sure to lack a type: libbpf's probe makes a small one."""
+    return lib.libbpf_probe_bpf_map_type(type, NULL) == 0
+
+
+def _hint(number: int, type: MapType, *, value_size: int, max_entries: int, flags: int) -> str:
     """What may be wrong: the kernel says EINVAL to nearly everything."""
     if number == errno.E2BIG:
         return "The key, the value or max_entries is too large for this type."
@@ -95,8 +103,6 @@ def _hint(number: int, type: MapType, *, key_size: int, value_size: int, max_ent
         return "The kernel found no memory for it, or the cgroup's limit is reached."
     if number != errno.EINVAL:
         return ""
-    if type in _SINCE:
-        return f"A map of type {type.name} needs Linux {_SINCE[type]}."
     if not max_entries and type not in _WITHOUT_ENTRIES:
         return "max_entries is 0."
     if type in _RINGS and (max_entries & (max_entries - 1) or max_entries % 4096):

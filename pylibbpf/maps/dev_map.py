@@ -5,15 +5,13 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from ..btf.codec import Codec
 from ..enums import MapType
-from .array import INDEX
-from .keyvalue import KeyValueMap
+from .array import SparseArray
 
 V = TypeVar("V")
 
 
-class DevMap(KeyValueMap[int, V]):
+class DevMap(SparseArray[V]):
     """Network devices by number. A value is an ifindex, u32, or a struct bpf_devmap_val that names an XDP
     program for the device too: its fd on the way in, its id on the way out.
 
@@ -23,9 +21,4 @@ class DevMap(KeyValueMap[int, V]):
     """
 
     _type = MapType.DEVMAP
-    _key_size = 4
     _value_size = 4
-    _pop_hint = "Look up and then delete."
-
-    def _element_codecs(self) -> tuple[Codec, Codec]:
-        return INDEX, super()._element_codecs()[1]

@@ -13,7 +13,7 @@ from __future__ import annotations
 import errno
 from operator import itemgetter
 from struct import Struct
-from struct import error as StructError  # noqa: N812 - it is a class
+from struct import error as StructError
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, overload
 
 from .._native import ffi, lib
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .._libbpf import CBuffer, CData
-    from ..btf.codec import Codec
     from .._native import Handle
+    from ..btf.codec import Codec
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -123,6 +123,9 @@ class ElementMap(Map, Generic[K, V]):
             return self[key]
         except KeyError:
             return default
+
+    # Else iter() would try map[0], map[1] and so on.
+    __iter__: Any = None
 
     _missing: Any = object()
 

@@ -43,7 +43,7 @@ class KeyValueMap(ElementMap[K, V], MutableMapping[K, V]):
                 for offset in range(0, count * self._key_codec.size, self._key_codec.size):
                     yield decode(keys, offset)
         except walk.NoBatchesError:
-            for key in walk.keys(self):
+            for key in self._keys_one_by_one():
                 yield decode(key)
 
     def __len__(self) -> int:
@@ -53,7 +53,7 @@ class KeyValueMap(ElementMap[K, V], MutableMapping[K, V]):
         try:
             return sum(count for _, _, count in walk.batches(self))
         except walk.NoBatchesError:
-            return sum(1 for _ in walk.keys(self))
+            return sum(1 for _ in self._keys_one_by_one())
 
     def _items(self) -> Iterator[tuple[K, V]]:
         """Every key with its value."""
@@ -66,7 +66,7 @@ class KeyValueMap(ElementMap[K, V], MutableMapping[K, V]):
                 for index in range(count):
                     yield decode_key(keys, index * key_size), decode_value(values, index * value_size)
         except walk.NoBatchesError:
-            for key in walk.keys(self):
+            for key in self._keys_one_by_one():
                 value = self._lookup_encoded(key, 0)
                 if value is not None:  # else it was deleted between the two calls
                     yield decode_key(key), decode_value(value)
@@ -117,8 +117,12 @@ class KeyValueMap(ElementMap[K, V], MutableMapping[K, V]):
             for _ in walk.batches(self, delete=True):
                 pass
         except walk.NoBatchesError:
-            for key in list(walk.keys(self)):
+            for key in list(self._keys_one_by_one()):
                 self.delete_bytes(key)
+
+    def _keys_one_by_one(self) -> Iterator[bytes]:
+        """Every key, where the kernel has no batches."""
+        return walk.keys(self)
 
     def _batch_buffers(self, count: int) -> tuple[CData, CData]:
         """Memory for so many keys and values."""

@@ -8,6 +8,7 @@ from typing import Any, TypeVar, cast
 
 from ..btf.codec import Codec, at, raw_bytes
 from ..enums import MapType, UpdateFlags
+from ..errors import BpfError
 from ..system import num_possible_cpus
 from .array import ArrayMap
 from .elements import ElementMap
@@ -99,8 +100,8 @@ class PerCpuMap(ElementMap[K, list[V]]):
         padded = one.ljust(self._value_codec.size, b"\0")
         try:
             self.put_bytes(encoded, padded, flags)
-        except KeyError:
-            raise KeyError(key) from None
+        except BpfError as error:
+            self._put_failed(-(error.errno or 0), key)
 
     __setitem__ = put
 

@@ -164,6 +164,42 @@ struct {
 	__array(values, struct inner);
 } maps_by_key SEC(".maps");
 
+/* Not on every kernel: tests/maps creates them where they are wanted. */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct point);
+} task_values SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct point);
+} socket_values SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_INODE_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct point);
+} inode_values SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_CGRP_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct point);
+} cgroup_values SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_BLOOM_FILTER);
+	__uint(max_entries, 100);
+	__type(value, __u32);
+} probably SEC(".maps");
+
 /* Not used by the program, for configuration. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

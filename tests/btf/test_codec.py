@@ -144,7 +144,8 @@ def test_a_bool_is_true_false_one_or_zero() -> None:
     assert BOOLEAN.decode(b"\1") is True
     with pytest.raises(OverflowError, match=r"flags\.on: 2 does not fit _Bool \(0 to 1\)"):
         BOOLEAN.encode(2, "flags.on")
-    for value in (1.0, "yes", None, []):
+    refused: tuple[object, ...] = (1.0, "yes", None, [])
+    for value in refused:
         with pytest.raises(TypeError):
             BOOLEAN.encode(value)
 
@@ -186,7 +187,7 @@ def test_an_enum_is_an_int_with_a_name() -> None:
     unnamed = COLOR.decode(COLOR.encode(5))
     assert unnamed == 5
     assert type(unnamed) is int
-    with pytest.raises(ValueError, match="point.color: enum color has no 'BLU'; did you mean BLUE"):
+    with pytest.raises(ValueError, match=r"point\.color: enum color has no 'BLU'; did you mean BLUE"):
         COLOR.encode("BLU", "point.color")
     with pytest.raises(OverflowError):
         COLOR.encode(-1)

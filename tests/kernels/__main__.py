@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
 """The kernel matrix: boots Debian's kernels under qemu and runs the test suite inside each.
 
-Every kernel's report and console stay in build/reports. The exit status is 1 if a test failed, if a kernel did
-not boot, if what no kernel could run differs from the checked-in list, or if the matrix could not begin.
+Every kernel's report and console stay in build/reports. The exit status is 1 if a test failed, if a kernel
+did not boot, if what no kernel could run differs from the checked-in list, or if the matrix could not begin.
 """
 
 from __future__ import annotations

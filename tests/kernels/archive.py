@@ -32,8 +32,8 @@ CACHE_LIFETIME = 7 * 24 * 3600
 class Kernel:
     """A kernel of the matrix: where the archive keeps it.
 
-    `image` matches the name of the package that holds vmlinuz; its group is the kernel release. `modules` is the
-    package that holds the modules, with the release to fill in, where it is another one.
+    `image` matches the name of the package that holds vmlinuz; its group is the kernel release. `modules` is
+    the package that holds the modules, with the release to fill in, where it is another one.
     """
 
     name: str
@@ -201,7 +201,7 @@ class Package:
 
 @dataclass
 class Archive:
-    """One suite of a Debian mirror, read by apt from a private directory that goes with the ``with`` block."""
+    """One suite of a Debian mirror, read by apt from a private directory that its block owns."""
 
     mirror: Source
     suite: str
@@ -236,7 +236,7 @@ class Archive:
         (self._directory / "sources" / "debian.sources").write_text(
             "".join(f"{name}: {value}\n" for name, value in stanza.items())
         )
-        # Check-Valid-Until: the Release file of a suite past its support has expired. Its signature is checked.
+        # Check-Valid-Until: the Release file of a suite past its support has expired; its signature counts.
         (self._directory / "apt.conf").write_text(
             f"""
             #clear APT::Update::Pre-Invoke;

@@ -14,9 +14,9 @@ from tests.kernels.archive import BootFiles
 
 QEMU = "qemu-system-x86_64"
 
-# With several threads an emulated guest crashes when kernel text is patched, which is what fentry does. Without
-# cx16 the kernel's allocator does not use CMPXCHG16B, which qemu 7.2 sometimes emulates wrongly: Linux 6.12 lost its
-# flags register and crashed in two boots of five.
+# With several threads an emulated guest crashes when kernel text is patched, which is what fentry does.
+# Without cx16 the kernel's allocator does not use CMPXCHG16B, which qemu 7.2 sometimes emulates wrongly:
+# Linux 6.12 lost its flags register and crashed in two boots of five.
 EMULATION = ("-accel", "tcg,thread=single", "-cpu", "max,-cx16")
 VIRTUALISATION = ("-accel", "kvm", "-cpu", "host")
 

@@ -295,7 +295,7 @@ def kernel_modules(directory: Path) -> Image:
 
     A module that the package does not have is built into that kernel, or newer than it.
     """
-    packaged = {re.sub(r"\.ko.*", "", path.name).replace("-", "_"): path for path in directory.rglob("*.ko*")}
+    packaged = {path.name.partition(".ko")[0].replace("-", "_"): path for path in directory.rglob("*.ko*")}
     ordered: dict[str, bytes] = {}
 
     def add(name: str) -> None:
@@ -303,7 +303,7 @@ def kernel_modules(directory: Path) -> Image:
             contents = read_module(packaged[name])
             depends = re.search(rb"\0depends=([^\0]*)\0", contents)
             for dependency in depends[1].decode().split(",") if depends else ():
-                add(dependency)
+                add(dependency.replace("-", "_"))
             ordered[name] = contents
 
     image = Image()

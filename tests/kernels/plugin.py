@@ -24,7 +24,7 @@ from tests import requirements
 
 FORBIDDEN_SKIP = """\
 A skip that no kernel lifts: {reason}
-Use @pytest.mark.kernel, @pytest.mark.needs or tests.requirements.require: the matrix finds a kernel that can."""
+Use @pytest.mark.kernel, @pytest.mark.needs or tests.requirements.require: some kernel may have it."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -14,7 +14,7 @@ UNRUNNABLE = Path(__file__).with_name("unrunnable.json")
 
 @dataclass(frozen=True)
 class Result:
-    """The outcome of one test, "passed", "failed" or "skipped", with the failure's text or the skip's reason."""
+    """One test: "passed", "failed" or "skipped", with the failure's text or the skip's reason."""
 
     nodeid: str
     outcome: str
@@ -78,7 +78,7 @@ def read(name: str, path: Path) -> Report:
 
 
 def table(reports: Iterable[Report]) -> str:
-    """Return a line for each kernel: how many passed, failed and were skipped, in what time, what took longest."""
+    """Return a line for each kernel: how many passed, failed and were skipped, the seconds, the slowest."""
     rows: list[tuple[str, ...]] = [("kernel", "release", "passed", "failed", "skipped", "seconds", "slowest")]
     for report in reports:
         counts = (str(len(report.outcomes(outcome))) for outcome in ("passed", "failed", "skipped"))
@@ -136,7 +136,7 @@ def differences(
 ) -> list[str]:
     """Return how the checked-in list differs from what the reports show, a line for each test.
 
-    Only a run of `every_kernel` shows that none can run a test, and only one of `every_test` that there is none.
+    Only a run of `every_kernel` shows that none can run a test, only one of `every_test` that there is none.
     """
     skipped = not_run(reports)
     ran: dict[str, list[str]] = {}

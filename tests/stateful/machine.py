@@ -12,6 +12,7 @@ import os
 import sys
 import threading
 import warnings
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -229,9 +230,14 @@ class Machine(RuleBasedStateMachine):
         assert not leaked, f"leaked {leaked}"
 
 
+# How often each step did what it was for.
+done: Counter[str] = Counter()
+
+
 def attempt(step: Callable[[int, int], None], a: int, b: int) -> None:
     try:
         step(a, b)
+        done[step.__name__] += 1
     except EXPECTED:
         pass
     except OSError as error:
@@ -255,6 +261,9 @@ def main(log: str, directory: str, examples: str, steps: str) -> None:
                 suppress_health_check=list(HealthCheck),
             ),
         )
+    print(dict(done))
+    never = {step.__name__ for step in Machine.STEPS} - set(done)
+    assert not never, f"never succeeded: {never}"
 
 
 if __name__ == "__main__":
