@@ -16,8 +16,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 __version__ = "0.1.0"
 
 # Every public name and the module it lives in, which is imported when the name is asked
@@ -43,6 +41,8 @@ _HOME = {
 }
 _MODULES = ("btf", "enums", "errors", "events", "link", "maps", "programs")
 
+# Type checkers take a name like this for true; typing itself would cost 5 ms to import.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from . import btf, enums, errors, events, link, maps, programs
     from ._native import ffi, lib, libbpf_version

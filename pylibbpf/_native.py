@@ -23,13 +23,16 @@ import os
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
 
 from ._libbpf import ffi as ffi  # noqa: PLC0414 - handed on
 from ._libbpf import lib as lib  # noqa: PLC0414
 from .errors import BpfError, ClosedError, NotSupportedError, StateError, from_errno
 
+# Type checkers take a name like this for true; typing itself would cost 5 ms to import.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from ._libbpf import CData
 
     StrPath = str | bytes | os.PathLike[str] | os.PathLike[bytes]

@@ -11,7 +11,11 @@ from __future__ import annotations
 import errno as _errno
 import os
 from collections.abc import Iterable, Sequence
-from typing import Any
+
+# Type checkers take a name like this for true; typing itself would cost 5 ms to import.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 # Kernel-internal, but it leaks out of bpf(2), for example for a fentry program without trampolines.
 ENOTSUPP = 524

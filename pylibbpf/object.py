@@ -88,13 +88,11 @@ class Object:
         name: libbpf's name of the object, a prefix of its global data maps.
         programs: the programs by name, each in the class of its kind.
         maps: the maps by name; ".rodata" and its like also without the object's name.
-        variables: the global variables by name.
     """
 
     name: str
     programs: ByName[Program]
     maps: ByName[Map]
-    variables: ByName[Variable]
 
     _handle: Handle
     _lock: RLock  # guards libbpf's object: libbpf has no lock of its own
@@ -103,6 +101,7 @@ class Object:
     _license: str | None
     _log_level: int
     _btf: Btf | None
+    _variables: ByName[Variable] | None  # most of the cost of an open, so made when asked for
 
     def __init__(self) -> None:
         raise TypeError("use Object.open(path) or Object.load_file(path)")
@@ -159,6 +158,7 @@ class Object:
         self._state = State.OPENED
         self._log_level = log_level
         self._btf = None
+        self._variables = None
         try:
             self._describe()
         except BaseException:
@@ -209,13 +209,22 @@ class Object:
             raise
         return self
 
+    @contextlib.contextmanager
+    def _turn(self) -> Iterator[CData]:
+        """This thread's turn with libbpf's object: its lock, and a borrow of the pointer.
+
+        Not for a forked child, where a thread that is not there any more may hold the lock.
+        """
+        self._handle.require_own_process()
+        with self._lock, self._handle as pointer:
+            yield pointer
+
     def _describe(self) -> None:
         """Reads names and kinds of all that the object has, once."""
         from .maps import Map
-        from .maps.variables import variables_of
         from .programs import Program
 
-        with self._lock, self._handle as pointer:
+        with self._turn() as pointer:
             self.name = text(lib.bpf_object__name(pointer))
             programs, maps = {}, {}
             program = lib.bpf_object__next_program(pointer, NULL)
@@ -230,7 +239,6 @@ class Object:
                 map = lib.bpf_object__next_map(pointer, map)
             self.programs = ByName("program", programs)
             self.maps = _Maps("map", maps)
-            self.variables = ByName("variable", variables_of(self))
 
     # --- what it has ------------------------------------------------------------
 
@@ -266,14 +274,25 @@ class Object:
     @property
     def btf(self) -> Btf | None:
         """The object's own types, or None if it was compiled without BTF. They end with the object."""
-        with self._lock, self._handle as pointer:
-            if self._btf is None:
+        if self._btf is None:
+            with self._turn() as pointer:
                 btf = lib.bpf_object__btf(pointer)
-                if btf:
+                if btf and self._btf is None:
                     from .btf import Btf
 
                     self._btf = Btf._from_borrowed(btf, self._handle)
-            return self._btf
+        return self._btf
+
+    @property
+    def variables(self) -> ByName[Variable]:
+        """The global variables by name, of .rodata, .data, .bss, .kconfig and custom data sections."""
+        if self._variables is None:
+            with self._turn():
+                if self._variables is None:
+                    from .maps.variables import variables_of
+
+                    self._variables = ByName("variable", variables_of(self))
+        return self._variables
 
     @property
     def license(self) -> str:
@@ -324,8 +343,7 @@ class Object:
         self._advance(lib.call_bpf_object__load, "load", State.LOADED)
 
     def _advance(self, function: Any, verb: str, state: State) -> None:
-        self._handle.require_own_process()
-        with self._lock, self._handle as pointer:
+        with self._turn() as pointer:
             if self._state == State.FAILED:
                 raise StateError(f"object '{self.name}': an earlier load failed; close it and open it anew")
             if self._state >= state:
@@ -430,8 +448,7 @@ class Object:
         self._pins(lib.call_bpf_object__unpin, directory, "unpin")
 
     def _pins(self, function: Any, directory: str | os.PathLike[str], verb: str) -> None:
-        self._handle.require_own_process()
-        with self._lock, self._handle as pointer:
+        with self._turn() as pointer:
             if self._state != State.LOADED:
                 raise StateError(f"object '{self.name}' must be loaded before it is pinned")
             path = path_bytes(directory)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
 """What a test may need of the machine it runs on, by name.
 
-``@pytest.mark.needs("fentry")`` names entries of this table, ``@pytest.mark.kernel("5.15", "words")`` a kernel
-version; `require` and `require_kernel` say the same inside a test or fixture. No probe goes through pylibbpf, so
-that a fault in pylibbpf cannot pass for a kernel that lacks something.
+``@pytest.mark.needs("fentry")`` names entries of this table, ``@pytest.mark.kernel("5.15", "words")`` a
+kernel version; `require` and `require_kernel` say the same inside a test or fixture. No probe goes
+through pylibbpf, so that a fault in pylibbpf cannot pass for a kernel that lacks something.
 
 A new entry is a function of no arguments that returns a bool, under `requirement`, which takes the words for
 what is missing and for where it can be had.

@@ -407,7 +407,7 @@ def make_enum(name: str, enumerators: Sequence[Enumerator]) -> type[EnumValue]:
         taken = hasattr(EnumValue, enumerator.name) or enumerator.name[:1] == "_" == enumerator.name[-1:]
         members[f"{enumerator.name}_" if taken else enumerator.name] = enumerator.value
     members.pop("", None)
-    made: type[EnumValue] = EnumValue(name.removeprefix("enum "), members, module=__name__)  # type: ignore
+    made: type[EnumValue] = EnumValue(name.removeprefix("enum "), members, module=__name__)  # type: ignore[arg-type, assignment, call-arg]
     made.__doc__ = f"The enumerators of {name}."
     return made
 

@@ -40,7 +40,11 @@ def _described(codec: Codec) -> Any:
         # NumPy takes S0 for "as long as it needs to be".
         return f"S{codec.size}" if codec.size else ("u1", (0,))
     if isinstance(codec, ArrayCodec):
-        return (_described(codec.element), (codec.length,))
+        lengths: list[int] = []
+        while isinstance(codec, ArrayCodec):
+            lengths.append(codec.length)
+            codec = codec.element
+        return (_described(codec), tuple(lengths))
     return f"={codec.format}" if codec.format else f"V{codec.size}"
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .._native import error_of, ffi, invoke, lib
+from .types import DataSec, malformed
 
 if TYPE_CHECKING:
     from .btf import Btf, Buffer
@@ -55,6 +56,8 @@ def format_data(btf: Btf, of: Type, data: Buffer, *, compact: bool, names: bool,
     if given != size:
         raise ValueError(f"{of} takes {size} bytes, not {given}")
     btf._check()
+    if isinstance(of, DataSec):
+        _refuse_outside(of)
     # libbpf reads a whole int around a bitfield, also at the end of a packed struct
     # (btf_dump.c:btf_dump_get_bitfield_value).
     copy = ffi.new("char[]", size + 16)
@@ -72,6 +75,13 @@ def format_data(btf: Btf, of: Type, data: Buffer, *, compact: bool, names: bool,
             not names,
             zeroes,
         )
+
+
+def _refuse_outside(section: DataSec) -> None:
+    """Raises FormatError for a variable outside of its section: libbpf would read it there."""
+    for variable in section.variables:
+        if variable.offset + section.btf.size_of(variable.type) > section.size:
+            raise malformed(f"type [{section.id}]", f"variable '{variable.name}' lies outside of its section")
 
 
 def _written(operation: str, subject: str, function: Any, *arguments: Any) -> str:

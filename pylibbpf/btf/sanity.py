@@ -35,6 +35,8 @@ _MAX_STRUCT_SIZE = (1 << 28) - 1
 
 _MODIFIERS = {Kind.VOLATILE, Kind.CONST, Kind.RESTRICT, Kind.TYPE_TAG}
 _COMPOSITES = {Kind.STRUCT, Kind.UNION}
+# What BTF numbers among the types; only sections and tags refer to these.
+_NO_TYPES = {Kind.FUNC, Kind.VAR, Kind.DATASEC, Kind.DECL_TAG}
 _SCALARS = {Kind.INT, Kind.FLOAT, Kind.ENUM, Kind.ENUM64}
 # How the bytes behind a type are divided, and which numbers in them are names and types.
 _RECORDS: dict[int, tuple[str, int | None, tuple[int, ...]]] = {
@@ -95,7 +97,21 @@ def _read(btf: Btf) -> list[_Node]:
                         f"type [{type_id}]", f"it refers to type [{target}], which does not exist"
                     )
             nodes.append(node)
+    for type_id, node in enumerate(nodes):
+        for target in node.targets:
+            if not _may_refer(node.kind, nodes[target].kind):
+                raise malformed(
+                    f"type [{type_id}]", f"it refers to type [{target}], which is of the wrong kind"
+                )
     return nodes
+
+
+def _may_refer(kind: int, target: int) -> bool:
+    if kind == Kind.DECL_TAG:
+        return True
+    if kind == Kind.DATASEC:
+        return target in (Kind.VAR, Kind.FUNC)
+    return target not in _NO_TYPES
 
 
 def _read_type(btf: Btf, pointer: CData, type_id: int) -> _Node:
@@ -177,9 +193,7 @@ def _nested(nodes: list[_Node]) -> Callable[[tuple[int, bool]], list[tuple[int, 
 
     def parts(at: tuple[int, bool]) -> list[tuple[int, bool]]:
         node, through_pointer = nodes[at[0]], at[1]
-        if node.kind in (Kind.FUNC, Kind.VAR, Kind.DATASEC, Kind.DECL_TAG):
-            return []
-        if node.kind in _COMPOSITES and node.named and through_pointer:
+        if node.kind in _NO_TYPES or (node.kind in _COMPOSITES and node.named and through_pointer):
             return []
         if node.kind in _COMPOSITES or node.kind == Kind.ARRAY:
             through_pointer = False
@@ -195,11 +209,9 @@ def _spelled(nodes: list[_Node]) -> Callable[[tuple[int, bool]], list[tuple[int,
 
     def parts(at: tuple[int, bool]) -> list[tuple[int, bool]]:
         node = nodes[at[0]]
-        if node.kind in _COMPOSITES and node.named:
+        if node.kind in _NO_TYPES or (node.kind in _COMPOSITES and node.named):
             return []
         if node.kind == Kind.TYPEDEF and nodes[node.targets[0]].kind in (*_COMPOSITES, Kind.PTR):
-            return []
-        if node.kind in (Kind.FUNC, Kind.VAR, Kind.DATASEC, Kind.DECL_TAG):
             return []
         return [(target, False) for target in node.targets]
 

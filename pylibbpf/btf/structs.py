@@ -400,12 +400,9 @@ class StructCodec(Codec):
             return bytes(value)
         if isinstance(value, Mapping):
             return self._encode_mapping(value, where or self.label)
-        try:
-            view = memoryview(value)
-        except TypeError:
-            pass
-        else:
-            return self._exactly(view.tobytes(), where)
+        raw = _buffer_bytes(value)
+        if raw is not None:
+            return self._exactly(raw, where)
         if isinstance(value, Sequence) and not isinstance(value, str):
             return self._encode_sequence(value, where or self.label)
         kind = "one field" if self.union else "every field"
@@ -501,6 +498,17 @@ class StructCodec(Codec):
         raise error(f"{at(where)}{self.name} has no field {_listed([str(name) for name in unknown])}{hint}")
 
 
+def _buffer_bytes(value: Any) -> bytes | None:
+    """The contents of any buffer; None for what is none."""
+    try:
+        return memoryview(value).tobytes()
+    except TypeError:
+        return None
+    except ValueError:
+        # NumPy cannot lend records with fields that overlap, as in a union.
+        return bytes(value.tobytes())
+
+
 def _flattened(members: list[Field | Anonymous]) -> Iterator[Field]:
     for member in members:
         if isinstance(member, Field):
@@ -529,13 +537,14 @@ def make_struct_codec(of: Composite, name: str, make: Callable[[Type, str], Code
         _store_from_start(members)
     else:
         _share_units(members)
-    end = 0
+    end, unit = 0, ""
     for member in sorted(members, key=_place):
         if member.offset + member.size > of.size or (is_union and member.offset):
             raise malformed(f"type [{of.id}]", f"{_listed(member.names[:1])} lies outside of it")
-        if not is_union and member.offset < end and not isinstance(member, BitField):
+        shared = isinstance(member, BitField) and member.storage == unit
+        if not is_union and member.offset < end and not shared:
             raise malformed(f"type [{of.id}]", f"{_listed(member.names[:1])} overlaps what is before it")
-        end = member.offset + member.size
+        end, unit = member.offset + member.size, member.storage if isinstance(member, BitField) else ""
     names = [field.name for field in _flattened(members)]
     if len(set(names)) != len(names):
         raise malformed(f"type [{of.id}]", "two of its members have the same name")

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterator
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn
 
 from ..btf.codec import Codec, IntCodec
 from ..enums import MapType
@@ -13,9 +13,7 @@ from ..errors import NotSupportedError
 from . import walk
 from .elements import ElementMap
 from .keyvalue import KeyValueMap
-
-V = TypeVar("V")
-
+from .typevars import V
 
 # A u32, whatever BTF calls it.
 INDEX = IntCodec("an index", 4, signed=False)

@@ -4,16 +4,15 @@
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic
 
 from .._native import NULL, ffi, lib
 from ..enums import MapType
 from .map import Map
+from .typevars import V
 
 if TYPE_CHECKING:
     from ..btf.codec import Codec
-
-V = TypeVar("V")
 
 
 class BloomFilter(Map, Generic[V]):

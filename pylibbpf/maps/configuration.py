@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING, Any
 
 from .._native import NULL, call, check, ffi, lib, path_bytes, text
 from ..enums import MapFlags, MapType
-from ..errors import MapTypeError, StateError
+from ..errors import MapTypeError, NotSupportedError, StateError
 from .fd import MapFd
 from .kinds import class_of
 from .layout import Layout, read_layout
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from ..programs import Program
     from .map import Map
     from .variables import Section
+
+
+_LIBBPF = (lib.libbpf_major_version(), lib.libbpf_minor_version())
 
 
 class Configuration(MapFd):
@@ -55,8 +59,7 @@ class Configuration(MapFd):
     @property
     def key_size(self) -> int:
         """Bytes of a key. Settable before load."""
-        layout = self._layout
-        return layout.key_size if layout is not None else int(self._get(lib.bpf_map__key_size))
+        return self._fact("key_size", lib.bpf_map__key_size)
 
     @key_size.setter
     def key_size(self, value: int) -> None:
@@ -68,14 +71,17 @@ class Configuration(MapFd):
 
         For an object's global data it resizes the section, and the array that is its last variable.
         """
-        layout = self._layout
-        return layout.value_size if layout is not None else int(self._get(lib.bpf_map__value_size))
+        return self._fact("value_size", lib.bpf_map__value_size)
 
     @value_size.setter
     def value_size(self, value: int) -> None:
         if self._map_type == MapType.STRUCT_OPS or self._is_kconfig():
             # libbpf fills memory of the old size.
             raise ValueError(f"the value_size of map '{self.name}' cannot be set")
+        if self._internal and _LIBBPF < (1, 3):
+            raise NotSupportedError(
+                errno.EOPNOTSUPP, "resize map", f"'{self.name}'", hint="It needs libbpf 1.3 or newer."
+            )
         self._configure(lib.bpf_map__set_value_size, value, "value_size")
         if self._section is not None:
             self._section.resized()
@@ -83,8 +89,7 @@ class Configuration(MapFd):
     @property
     def max_entries(self) -> int:
         """How many elements it can have; bytes of a ring buffer, pages of an arena. Settable before load."""
-        layout = self._layout
-        return layout.max_entries if layout is not None else int(self._get(lib.bpf_map__max_entries))
+        return self._fact("max_entries", lib.bpf_map__max_entries)
 
     @max_entries.setter
     def max_entries(self, value: int) -> None:
@@ -93,8 +98,7 @@ class Configuration(MapFd):
     @property
     def flags(self) -> MapFlags:
         """Its flags at creation. Settable before load."""
-        layout = self._layout
-        return MapFlags(layout.flags if layout is not None else self._get(lib.bpf_map__map_flags))
+        return MapFlags(self._fact("flags", lib.bpf_map__map_flags))
 
     @flags.setter
     def flags(self, value: int) -> None:
@@ -104,8 +108,7 @@ class Configuration(MapFd):
     def map_extra(self) -> int:
         """What its type makes of it: hashes of a bloom filter, address of an arena (5.16). Settable
         before load."""
-        layout = self._layout
-        return layout.map_extra if layout is not None else int(self._get(lib.bpf_map__map_extra))
+        return self._fact("map_extra", lib.bpf_map__map_extra)
 
     @map_extra.setter
     def map_extra(self, value: int) -> None:
@@ -114,8 +117,7 @@ class Configuration(MapFd):
     @property
     def ifindex(self) -> int:
         """The device that it is offloaded to, or 0. Settable before load."""
-        layout = self._layout
-        return layout.ifindex if layout is not None else int(self._get(lib.bpf_map__ifindex))
+        return self._fact("ifindex", lib.bpf_map__ifindex)
 
     @ifindex.setter
     def ifindex(self, value: int) -> None:
@@ -272,6 +274,12 @@ class Configuration(MapFd):
             for what in ours
             if ours[what] != theirs[what]
         ]
+
+    def _fact(self, name: str, getter: Any) -> int:
+        """A fact of the layout: the kernel's of a map that exists, else libbpf's."""
+        self._require_open()
+        value: int = self._get(getter) if self._layout is None else getattr(self._layout, name)
+        return value
 
     def _get(self, getter: Any) -> Any:
         """A fact that libbpf has of a map of an object."""

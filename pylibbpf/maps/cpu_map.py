@@ -3,13 +3,10 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
-
 from ..enums import MapType
 from ..system import num_possible_cpus
 from .array import SparseArray
-
-V = TypeVar("V")
+from .typevars import V
 
 
 class CpuMap(SparseArray[V]):

@@ -3,12 +3,9 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
-
 from ..enums import MapType
 from .array import SparseArray
-
-V = TypeVar("V")
+from .typevars import V
 
 
 class DevMap(SparseArray[V]):

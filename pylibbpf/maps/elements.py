@@ -2,7 +2,9 @@
 """ElementMap: maps whose elements are reached by a key.
 
 This is the hot path. It borrows the map's handle inline, as `Handle` does in its
-`with`: two calls of Python functions would cost as much as the rest. Numbers
+`with`: two calls of Python functions would cost as much as the rest. The append
+stands inside `try` because CPython runs signal handlers when a call returns: one
+that raises then finds the borrow made, and the `finally` that ends it. Numbers
 are packed by the module struct and unpacked by a memoryview, without a Python
 function between. The memory that the kernel writes to is taken from a list and
 put back, so that no two threads share it.
@@ -20,6 +22,7 @@ from .._native import ffi, lib
 from ..btf.codec import FloatCodec, IntCodec
 from ..errors import ClosedError, ExistsError, NotSupportedError
 from .map import Map
+from .typevars import K, V
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,8 +31,6 @@ if TYPE_CHECKING:
     from .._native import Handle
     from ..btf.codec import Codec
 
-K = TypeVar("K")
-V = TypeVar("V")
 T = TypeVar("T")
 
 _lookup_elem = lib.bpf_map_lookup_elem
@@ -76,8 +77,8 @@ class ElementMap(Map, Generic[K, V]):
             buffer = self._new_buffer()
         out, contents = buffer
         borrows = handle._borrows
-        borrows.append(None)
         try:
+            borrows.append(None)
             if handle._closed:
                 raise ClosedError(f"map '{self.name}' is closed")
             result = _lookup_elem(handle._value, packed, out)
@@ -190,8 +191,8 @@ class ElementMap(Map, Generic[K, V]):
         except (StructError, OverflowError):
             packed_key, packed_value = self._key_codec.encode(key), self._value_codec.encode(value)
         borrows = handle._borrows
-        borrows.append(None)
         try:
+            borrows.append(None)
             if handle._closed:
                 raise ClosedError(f"map '{self.name}' is closed")
             result = _update_elem(handle._value, packed_key, packed_value, flags)

@@ -5,16 +5,14 @@ from __future__ import annotations
 
 import contextlib
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..btf.codec import Codec, IntCodec
 from .elements import ElementMap
+from .typevars import K, V
 
 if TYPE_CHECKING:
     from .._native import Handle
-
-K = TypeVar("K")
-V = TypeVar("V")
 
 
 class HasFileno(Protocol):

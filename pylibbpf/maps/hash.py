@@ -4,13 +4,10 @@
 from __future__ import annotations
 
 import errno
-from typing import TypeVar
 
 from ..enums import MapType
 from .keyvalue import KeyValueMap
-
-K = TypeVar("K")
-V = TypeVar("V")
+from .typevars import K, V
 
 
 class HashMap(KeyValueMap[K, V]):

@@ -4,20 +4,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, MutableMapping
-from typing import TYPE_CHECKING, ClassVar, TypeVar
+from typing import TYPE_CHECKING, ClassVar
 
 from .._native import ffi
 from ..enums import UpdateFlags
 from ..errors import ExistsError
 from . import walk
 from .elements import ElementMap
+from .typevars import K, V
 from .views import ItemsView, KeysView, ValuesView
 
 if TYPE_CHECKING:
     from .._libbpf import CData
-
-K = TypeVar("K")
-V = TypeVar("V")
 
 
 class KeyValueMap(ElementMap[K, V], MutableMapping[K, V]):

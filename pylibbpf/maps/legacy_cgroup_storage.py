@@ -3,14 +3,10 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
-
 from ..enums import MapType
 from .keyvalue import KeyValueMap
 from .percpu import PerCpuMap
-
-K = TypeVar("K")
-V = TypeVar("V")
+from .typevars import K, V
 
 
 class LegacyCgroupStorage(KeyValueMap[K, V]):

@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any
 
 from ..btf.codec import Codec, IntCodec
 from ..enums import MapFlags, MapType
 from .elements import ElementMap
 from .files import HasFileno, lend_fd
-
-V = TypeVar("V")
+from .typevars import V
 
 _FD = IntCodec("an fd", 4, signed=False)
 

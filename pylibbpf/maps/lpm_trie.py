@@ -3,13 +3,9 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
-
 from ..enums import MapFlags, MapType
 from .keyvalue import KeyValueMap
-
-K = TypeVar("K")
-V = TypeVar("V")
+from .typevars import K, V
 
 
 class LpmTrie(KeyValueMap[K, V]):

@@ -270,8 +270,8 @@ class Map(Configuration, RawElements, Pinnable):
         """Makes the map read-only for system calls and mappings, for ever. Programs can still write it (5.2).
 
         Raises:
-            BpfError: EBUSY if it is frozen already, or if somebody has mapped it writable,
-                as libbpf does with .data and .bss, and a `Variable` that was used.
+            PermissionDeniedError: it is frozen already.
+            BpfError: EBUSY if somebody has mapped it writable, as libbpf does with .data and .bss.
             NotSupportedError: this kind cannot be frozen.
 
         libbpf: bpf_map_freeze.
@@ -279,7 +279,10 @@ class Map(Configuration, RawElements, Pinnable):
         with self._fd_handle() as fd:
             result = lib.bpf_map_freeze(fd)
         if result < 0:
-            hint = "It is frozen already, or mapped writable." if result == -errno.EBUSY else ""
+            hint = {
+                -errno.EBUSY: "It is mapped writable.",
+                -errno.EPERM: "It is frozen already, or open read-only.",
+            }.get(result, "")
             self._fail(result, "freeze", hint)
 
     # --- pins -------------------------------------------------------------------------

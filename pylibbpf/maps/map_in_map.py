@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from typing import Any, TypeVar
+from typing import Any
 
 from .._native import Handle, lib
 from ..enums import MapType
@@ -13,8 +13,7 @@ from ..errors import NotFoundError, StateError
 from .array import IndexedMap
 from .files import FileMap
 from .map import Map
-
-K = TypeVar("K")
+from .typevars import K
 
 _TRIES = 10
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 from ..btf.codec import Codec, at, raw_bytes
 from ..enums import MapType, UpdateFlags
@@ -14,9 +14,7 @@ from .array import ArrayMap
 from .elements import ElementMap
 from .keyvalue import KeyValueMap
 from .layout import per_cpu_stride
-
-K = TypeVar("K")
-V = TypeVar("V")
+from .typevars import K, V
 
 
 class PerCpuCodec(Codec):

@@ -3,13 +3,10 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
-
 from ..enums import MapType
 from .array import IndexedMap
 from .files import FileMap
-
-K = TypeVar("K")
+from .typevars import K
 
 
 class SockMap(FileMap[int, int], IndexedMap[int]):

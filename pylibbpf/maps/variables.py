@@ -212,11 +212,14 @@ class Section:
 
     @property
     def _object(self) -> Object:
-        if self.closed:
-            raise ClosedError(f"section {self.name} is closed")
+        self._require_open()
         obj = self.map._object
         assert obj is not None
         return obj
+
+    def _require_open(self) -> None:
+        if self.closed:
+            raise ClosedError(f"section {self.name} is closed")
 
     # --- before load: libbpf's memory -----------------------------------------------
 
@@ -291,10 +294,10 @@ class Section:
         return contents
 
     def read_only(self) -> bool:
-        if self._is_kconfig:
-            return True
+        """Whether a write raises StateError now."""
+        self._require_open()
         self.mapping()
-        return self._read_only
+        return self._read_only or self._is_kconfig
 
     @property
     def _is_kconfig(self) -> bool:

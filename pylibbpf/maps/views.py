@@ -5,13 +5,12 @@ from __future__ import annotations
 
 import collections.abc
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
+
+from .typevars import K, V
 
 if TYPE_CHECKING:
     from .keyvalue import KeyValueMap
-
-K = TypeVar("K")
-V = TypeVar("V")
 
 
 class KeysView(collections.abc.KeysView[K]):

@@ -198,13 +198,13 @@ class Program(Pinnable):
         """A fact that libbpf has of a program of an object."""
         obj = self._require_object("")
         self._require_open()
-        with obj._lock, obj._handle:
+        with obj._turn():
             return getter(self._pointer)
 
     def _configure(self, setter: Any, value: Any, what: str) -> None:
         self._require_open()
         obj = self._require_object(what)
-        with obj._lock, obj._handle:
+        with obj._turn():
             obj._require_opened(f"{what} of program '{self.name}'")
             check(setter(self._pointer, value), f"set {what} of program", f"'{self.name}'")
 
@@ -238,7 +238,7 @@ class Program(Pinnable):
     def autoattach(self, value: bool) -> None:
         obj = self._require_object("autoattach")
         self._require_open()
-        with obj._lock, obj._handle:
+        with obj._turn():
             lib.bpf_program__set_autoattach(self._pointer, bool(value))
 
     @property
@@ -270,7 +270,7 @@ class Program(Pinnable):
         """Its instructions as they stand: 8 bytes each, relocated once the object is prepared."""
         obj = self._require_object("instructions")
         self._require_open()
-        with obj._lock, obj._handle:
+        with obj._turn():
             size = lib.bpf_program__insn_cnt(self._pointer) * ffi.sizeof("struct bpf_insn")
             return bytes(ffi.buffer(lib.bpf_program__insns(self._pointer), size)) if size else b""
 
@@ -290,7 +290,7 @@ class Program(Pinnable):
         self._require_open()
         obj = self._require_object("an attach target")
         target = c_string(name, "name")
-        with obj._lock, obj._handle:
+        with obj._turn():
             obj._require_opened(f"the attach target of program '{self.name}'")
             if isinstance(program, Program):
                 with program._fd_handle() as fd:
@@ -311,7 +311,7 @@ class Program(Pinnable):
         self._require_open()
         if self._handle is None:
             obj = self._require_object("its fd")
-            with obj._lock, obj._handle:
+            with obj._turn():
                 fd = lib.bpf_program__fd(self._pointer)
                 if fd < 0:
                     raise StateError(f"program '{self.name}' is not loaded")
@@ -425,8 +425,7 @@ class Program(Pinnable):
 
         self._require_open()
         obj = self._require_object("a section that says where to attach")
-        obj._handle.require_own_process()
-        with obj._lock, obj._handle:
+        with obj._turn():
             if lib.bpf_program__fd(self._pointer) < 0:
                 raise StateError(f"program '{self.name}' must be loaded before it is attached")
             try:

@@ -367,7 +367,9 @@ def test_a_union_takes_one_field_or_several_that_agree() -> None:
     for value in (0, 1, (1 << 64) - 1):
         made = either(whole=value)
         assert either(made.asdict()) == made
-    with pytest.raises(ValueError, match="'whole', 'first' are views of the same bytes .*, and do not agree"):
+    with pytest.raises(
+        ValueError, match=r"'whole', 'first' are views of the same bytes .*, and do not agree"
+    ):
         codec.encode({"whole": 0, "first": 5})
     with pytest.raises(ValueError, match="union either lacks a value: one of 'whole', 'halves', 'first'"):
         codec.encode({})
@@ -401,7 +403,7 @@ def test_fields_of_anonymous_members_are_reached_directly() -> None:
         codec.encode({"head": 1, "a": 2})
     with pytest.raises(ValueError, match="lacks 'head'"):
         codec.encode({"wide": 1})
-    with pytest.raises(ValueError, match="^outer: struct outer lacks 'a', 'color', 'wide', 'low', 'high'"):
+    with pytest.raises(ValueError, match=r"^outer: struct outer lacks 'a', 'color', 'wide', 'low', 'high'"):
         codec.encode({"head": 1})
     assert codec.encode([1, {"wide": 3}]) == struct.pack("=I4xQ", 1, 3)
     assert outer(made.asdict()) == made

@@ -35,6 +35,9 @@ TOOLS = {
     "ldd": "libc-bin",
 }
 
+# A test that takes longer in a guest, in seconds, hangs: it ends the run with where each thread was.
+TEST_DEADLINE = 120
+
 # `make test` leaves the tests of the package to a task of their own.
 HOST_SELECTION = "not package"
 GUEST_SELECTION = "not host and not package"
@@ -123,10 +126,10 @@ def host_report(tests: list[str]) -> report.Report:
         console = path.with_suffix(".console")
         with console.open("w") as output:
             command = [sys.executable, *pytest_arguments(tests, HOST_SELECTION, str(path))]
-            subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, check=False)
+            ended = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, check=False)
         made = report.read("host", path)
         if made.trouble:
-            made.trouble += f"\n{last_lines(console.read_text())}"
+            made.trouble += f", status {ended.returncode}\n{last_lines(console.read_text())}"
     if tests != ["tests"]:
         made.results = [result for result in made.results if within(result.nodeid, tests)]
     return made
@@ -161,7 +164,7 @@ async def run_guests(
     assert task is not None
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     python = [sys.executable, "-B", *pytest_arguments(options.tests, GUEST_SELECTION, "/dev/ttyS1")]
-    python += ["-p", "no:cacheprovider"]
+    python += ["-p", "no:cacheprovider", "-o", f"faulthandler_timeout={TEST_DEADLINE}"]
     # hypothesis' plugin has pytest rewrite the assertions of all of hypothesis: twelve seconds, emulated.
     environment = "PYTHONPATH=$PWD PYTEST_DISABLE_PLUGIN_AUTOLOAD=1"
     command = f"cd {shlex.quote(str(CHECKOUT))}\n{environment} exec {shlex.join(python)}\n"

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+"""tests/bpf/maps.bpf.o opened and loaded, and maps typed by the kernel's BTF."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pylibbpf import Btf, Object
+from pylibbpf.maps import ArrayMap, HashMap
+
+# What not every kernel of the matrix can create.
+NEWER = ("task_values", "socket_values", "inode_values", "cgroup_values", "probably")
+
+
+@pytest.fixture
+def opened(bpf_object: Callable[[str], Path]) -> Iterator[Object]:
+    """The object, before load."""
+    with Object.open(bpf_object("maps")) as obj:
+        for name in NEWER:
+            obj.maps[name].autocreate = False
+        yield obj
+
+
+@pytest.fixture
+def loaded(opened: Object) -> Object:
+    """The object, loaded. `run(loaded)` runs its program."""
+    opened.load()
+    return opened
+
+
+@pytest.fixture(scope="session")
+def vmlinux() -> Iterator[Btf]:
+    with Btf.vmlinux() as btf:
+        yield btf
+
+
+@pytest.fixture
+def numbers(vmlinux: Btf) -> Iterator[HashMap[int, int]]:
+    """An empty hash of u32 to u64 with room for 1000."""
+    with HashMap.create(btf=vmlinux, key_type="u32", value_type="u64", max_entries=1000) as map:
+        yield map
+
+
+@pytest.fixture
+def cells(vmlinux: Btf) -> Iterator[ArrayMap[int]]:
+    """An array of ten s16."""
+    with ArrayMap.create(btf=vmlinux, value_type="s16", max_entries=10) as map:
+        yield map
+
+
+@pytest.fixture
+def cgroups(tmp_path: Path) -> Iterator[tuple[int, int]]:
+    """Fds of two cgroups: the root and one below."""
+    import subprocess
+
+    subprocess.run(["mount", "-t", "cgroup2", "none", str(tmp_path)], check=True)
+    below = tmp_path / f"maps-{os.getpid()}"
+    below.mkdir()
+    root, other = os.open(tmp_path, os.O_RDONLY), os.open(below, os.O_RDONLY)
+    yield other, root
+    os.close(root)
+    os.close(other)
+    below.rmdir()
+    subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+def run(obj: Object) -> Any:
+    """Runs the object's program once."""
+    return obj.programs["count"].test_run(bytes(64))
