@@ -496,7 +496,7 @@ class _Maps(ByName[T]):
     __slots__ = ()
 
     def __getitem__(self, name: str) -> T:
-        if isinstance(name, str) and name.startswith(".") and name not in self._items:
+        if name not in self._items and str(name).startswith("."):
             for full in self._items:
                 if full.endswith(name):
                     return self._items[full]

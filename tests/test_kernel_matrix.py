@@ -313,7 +313,7 @@ def test_the_table_has_a_line_for_each_kernel() -> None:
     lines = report.table([make_report("5.10", a="passed", b="failed", c="skipped"), died]).splitlines()
     assert lines[0].split() == ["kernel", "release", "passed", "failed", "skipped", "seconds", "slowest"]
     assert lines[1].split()[:5] == ["5.10", "1", "1", "1", "0"]
-    assert "ENDED IN TESTS/B" in lines[2]
+    assert "**** ended in tests/b ****" in lines[2]
     assert len(lines) == 3
 
 

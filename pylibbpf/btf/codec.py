@@ -56,6 +56,8 @@ _FLOATS = {2: "e", 4: "f", 8: "d"}
 
 # btf__resolve_size has the same limit.
 MAX_SIZE = 0xFFFF_FFFF
+# Elements that take no bytes would be made out of nothing, four thousand million of them.
+MAX_EMPTY = 1 << 12
 
 
 class Codec:
@@ -481,8 +483,8 @@ def _make_typedef(of: Typedef, within: list[Type]) -> Codec:
 def _make_array(of: Array, within: list[Type], name: str) -> Codec:
     element = of.type
     codec = _make(element, within, name)
-    if codec.size * of.length > MAX_SIZE:
-        raise malformed(f"type [{of.id}]", f"it is an array of {codec.size * of.length} bytes")
+    if codec.size * of.length > MAX_SIZE or (not codec.size and of.length > MAX_EMPTY):
+        raise malformed(f"type [{of.id}]", f"it is an array of {of.length} times {codec.size} bytes")
     shown = declare(of)
     target = _behind(element)
     if isinstance(target, Int) and target.is_char:

@@ -47,8 +47,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# The longest single wait; select.poll takes milliseconds as a C int.
-_LONGEST_WAIT = 86400.0
+# The longest single wait, in seconds. A signal that arrives after Python's last look at signals and
+# before the system call does not interrupt it: its handler runs when this is over. And records that
+# are written without a wakeup keep the kernel from sending one for those behind them.
+_LONGEST_WAIT = 1.0
 # How long to leave a ring alone that twice said it is readable and then had no record.
 _PAUSE = 0.001
 

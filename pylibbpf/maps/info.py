@@ -55,7 +55,7 @@ class MapInfo:
 
 
 def map_info(fd: int) -> MapInfo:
-    """The info of a map's fd. libbpf: bpf_map_get_info_by_fd."""
+    """The info of a map's fd. libbpf: bpf_obj_get_info_by_fd."""
     info, size = read_info(fd)
 
     def since(field: str) -> int | None:

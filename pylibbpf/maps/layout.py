@@ -94,11 +94,11 @@ def per_cpu_stride(value_size: int) -> int:
 def read_info(fd: int) -> tuple[CData, int]:
     """struct bpf_map_info of a map's fd, and how many bytes of it the kernel knows.
 
-    libbpf: bpf_map_get_info_by_fd.
+    libbpf: bpf_obj_get_info_by_fd.
     """
     info = ffi.new("struct bpf_map_info *")
     size = ffi.new("uint32_t *", ffi.sizeof("struct bpf_map_info"))
-    check(lib.bpf_map_get_info_by_fd(fd, info, size), "get the info of a map")
+    check(lib.bpf_obj_get_info_by_fd(fd, info, size), "get the info of a map")
     return info, size[0]
 
 

@@ -39,7 +39,7 @@ PROGRAMS = ("ip", "tc")
 # What is a module in one of the kernels and built into another. What they depend on comes along.
 MODULES = ("veth", "dummy", "sch_ingress", "cls_bpf", "act_bpf", "nf_defrag_ipv4", "nf_defrag_ipv6")
 
-TREE = ("pylibbpf", "tests", "examples", "pyproject.toml")
+TREE = ("pylibbpf", "tests", "examples", "cdef", "pyproject.toml")
 
 
 class MissingError(Exception):

@@ -85,7 +85,7 @@ def table(reports: Iterable[Report]) -> str:
         slowest = sorted(report.results, key=lambda result: result.seconds, reverse=True)[:3]
         remarks = [f"{result.nodeid} {result.seconds:.1f} s" for result in slowest]
         if report.trouble:
-            remarks.insert(0, report.trouble.splitlines()[0].upper())
+            remarks.insert(0, f"**** {report.trouble.splitlines()[0]} ****")
         rows.append((report.name, report.release, *counts, f"{report.seconds:.0f}", ", ".join(remarks)))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     right = {2, 3, 4, 5}

@@ -17,6 +17,9 @@ from tests.maps.conftest import run
 
 pytestmark = pytest.mark.needs("root")
 
+# libbpf resizes sections since 1.3.
+RESIZES = (lib.libbpf_major_version(), lib.libbpf_minor_version()) >= (1, 3)
+
 START = {
     "step": 10,
     "balance": -5,
@@ -262,6 +265,10 @@ def test_closing_an_object_that_was_never_loaded_ends_its_variables(opened: Obje
 @pytest.mark.parametrize("entries", [1, 4, 3000])
 def test_a_section_is_resized_with_its_last_array(opened: Object, entries: int) -> None:
     tail = opened.variables["tail"]
+    if not RESIZES:
+        with pytest.raises(NotSupportedError, match=r"1\.3"):
+            opened.maps[".data.tail"].value_size = 8 * entries
+        return
     opened.maps[".data.tail"].value_size = 8 * entries
     assert tail.size == 8 * entries
     tail.value = list(range(entries))
@@ -273,6 +280,8 @@ def test_a_section_is_resized_with_its_last_array(opened: Object, entries: int) 
 def test_a_section_smaller_than_its_variables_is_not_read_behind_its_end(
     opened: Object,
 ) -> None:
+    if not RESIZES:
+        return  # test_a_section_is_resized_with_its_last_array has the refusal
     opened.maps[".data"].value_size = 20
     label = opened.variables["label"]
     table = opened.variables["table"]
