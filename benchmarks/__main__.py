@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
-"""python -m benchmarks [NAME ...]: runs the benchmarks and prints one table. Status 1 if a limit is missed."""
+"""python -m benchmarks [NAME ...]: runs the benchmarks, prints one table. Status 1 if a limit is missed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import platform
 import sys
 from importlib import import_module
 
-NAMES = ("import_time", "extension_size", "object_load")
+NAMES = ("import_time", "extension_size", "object_load", "ring_buffer")
 HEADER = ["", "pylibbpf", "beside", "result", "spread", "limit", ""]
 
 

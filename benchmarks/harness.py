@@ -8,6 +8,7 @@ Each round is a process of its own, which times its work by CPU time and prints 
 from __future__ import annotations
 
 import os
+import shlex
 import statistics
 import subprocess
 import sys
@@ -35,6 +36,7 @@ class Figure:
         unit: "us", "ns", "ms", "KB".
         limit: the largest good value, of the ratio where there is a reference; inf for none.
         of_difference: compare ours minus the reference with the limit, and not the ratio.
+        of_value: compare ours alone with the limit; the reference is there to be seen.
     """
 
     name: str
@@ -43,11 +45,12 @@ class Figure:
     unit: str
     limit: float
     of_difference: bool = False
+    of_value: bool = False
 
     @property
     def compared(self) -> list[float]:
         """What is compared with the limit, round by round."""
-        if not self.reference:
+        if not self.reference or self.of_value:
             return self.values
         pairs = zip(self.values, self.reference, strict=True)
         return [ours - theirs if self.of_difference else ours / theirs for ours, theirs in pairs]
@@ -64,7 +67,7 @@ class Figure:
         def median(values: list[float]) -> str:
             return f"{statistics.median(values):.2f} {self.unit}" if values else ""
 
-        unit = self.unit if self.of_difference or not self.reference else "x"
+        unit = self.unit if self.of_difference or self.of_value or not self.reference else "x"
         spread = f"{min(self.compared):.2f} to {max(self.compared):.2f}"
         verdict = "" if self.limit == inf else "good" if self.good else "MISSED"
         shown = f"{self.result:.2f} {unit}"
@@ -96,7 +99,9 @@ def compile_c(name: str) -> Path:
 def nanoseconds(command: list[str]) -> float:
     """Runs a round: the last line of its output is its figure."""
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, env=environment)
+    done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True, env=environment)
+    if done.returncode:
+        sys.exit(f"{shlex.join(command)} failed:\n{done.stdout}{done.stderr}")
     return float(done.stdout.split()[-1])
 
 

@@ -21,7 +21,8 @@ __version__ = "0.1.0"
 # Every public name and the module it lives in, which is imported when the name is asked
 # for (PEP 562): `import pylibbpf` does no I/O and costs next to nothing.
 _HOME = {
-    **dict.fromkeys(("Object", "State"), "object"),
+    **dict.fromkeys(("Object",), "object"),
+    **dict.fromkeys(("State",), "state"),
     **dict.fromkeys(("Btf",), "btf"),
     **dict.fromkeys(("RingBuffer",), "events"),
     **dict.fromkeys(("Map", "Variable"), "maps"),
@@ -67,8 +68,9 @@ if TYPE_CHECKING:
     from .events import RingBuffer
     from .link import Link
     from .maps import Map, Variable
-    from .object import Object, State
+    from .object import Object
     from .programs import Program
+    from .state import State
     from .system import num_possible_cpus, set_memlock_limit
 
 __all__ = [

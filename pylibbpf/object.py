@@ -15,12 +15,12 @@ import os
 import warnings
 from _thread import RLock
 from collections.abc import Iterator, Mapping
-from enum import IntEnum
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import errors
 from ._native import DEBUG, NULL, Handle, c_string, call, create, error_of, ffi, invoke, lib, path_bytes, text
 from .errors import BpfError, ClosedError, FormatError, NameNotFoundError, StateError
+from .state import State
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer, Self
@@ -36,15 +36,6 @@ if TYPE_CHECKING:
     MapT = TypeVar("MapT", bound=Map)
 
 T = TypeVar("T")
-
-
-class State(IntEnum):
-    """How far an object has come."""
-
-    OPENED = 0
-    PREPARED = 1
-    LOADED = 2
-    FAILED = 3
 
 
 class ByName(Mapping[str, T]):

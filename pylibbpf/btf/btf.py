@@ -88,7 +88,6 @@ class Btf:
         *,
         base: Btf | None = None,
         trusted: bool = False,
-        kernel_id: int | None = None,
     ) -> None:
         """Use the class methods."""
         if isinstance(handle, Handle):
@@ -97,7 +96,7 @@ class Btf:
         self._label = label
         self._base = base
         self._owns_base = False
-        self._id = kernel_id
+        self._id: int | None = None
         # libbpf's dump and alignment take for granted what the kernel checks for its own BTF.
         self._check_needed = not trusted
         self._codecs: dict[object, Any] = {}
@@ -148,16 +147,10 @@ class Btf:
         """
         encoded = c_string(name, "a module's name")
         vmlinux = cls.vmlinux() if base is None else base
+        operation, label = "load the BTF of", f"module '{name}'"
         try:
-            btf = cls._split(
-                lib.call_btf__load_module_btf,
-                encoded,
-                base=vmlinux,
-                label=f"module {name}",
-                operation="load the BTF of module",
-                subject=f"'{name}'",
-                trusted=True,
-            )
+            load = lib.call_btf__load_module_btf
+            btf = cls._split(load, encoded, base=vmlinux, operation=operation, label=label, trusted=True)
         except BaseException:
             if base is None:
                 vmlinux.close()
@@ -226,30 +219,23 @@ class Btf:
             PermissionDeniedError: without CAP_SYS_ADMIN.
             FormatError: it is split BTF, and there is no `base`.
         """
-        operation, subject = "load the BTF with id", str(id)
         if not 0 <= id < 1 << 32:
             raise OverflowError(f"a BTF id is an unsigned 32-bit number, not {id}")
-        if base is not None:
-            function = lib.call_btf__load_from_kernel_by_id_split
-            btf = cls._split(
-                function, id, base=base, label=f"id {id}", operation=operation, subject=subject, trusted=True
-            )
-            btf._id = id
-            return btf
+        operation, label = "load the BTF of", f"id {id}"
         try:
-            handle = create(
-                lib.call_btf__load_from_kernel_by_id,
-                id,
-                free=lib.btf__free,
-                operation=operation,
-                subject=subject,
-            )
+            if base is not None:
+                split = lib.call_btf__load_from_kernel_by_id_split
+                btf = cls._split(split, id, base=base, operation=operation, label=label)
+            else:
+                load = lib.call_btf__load_from_kernel_by_id
+                btf = cls(create(load, id, free=lib.btf__free, operation=operation, subject=label), label)
         except BpfError as error:
             if error.errno != errno.EINVAL:
                 raise
-            hint = "If it belongs to a module, pass base=Btf.vmlinux()."
-            raise FormatError(errno.EINVAL, operation, subject, messages=error.messages, hint=hint) from error
-        return cls(handle, f"id {id}", trusted=True, kernel_id=id)
+            hint = "If it belongs to a module, pass base=Btf.vmlinux()." if base is None else ""
+            raise FormatError(errno.EINVAL, operation, label, messages=error.messages, hint=hint) from error
+        btf._id = id
+        return btf
 
     @classmethod
     def _from_borrowed(cls, pointer: CData, owner: Handle) -> Btf:
@@ -270,52 +256,45 @@ class Btf:
         operation = "parse the BTF of"
         try:
             if base is not None:
-                return cls._split(
-                    split,
-                    *arguments,
-                    base=base,
-                    label=label,
-                    operation=operation,
-                    subject=label,
-                    trusted=False,
-                )
-            handle = create(whole, *arguments, free=lib.btf__free, operation=operation, subject=label)
+                return cls._split(split, *arguments, base=base, operation=operation, label=label)
+            return cls(
+                create(whole, *arguments, free=lib.btf__free, operation=operation, subject=label), label
+            )
         except BpfError as error:
             if error.errno not in _FORMAT_ERRNOS or isinstance(error, FormatError):
                 raise
-            hint = "There is no BTF in it: it is no ELF file with a .BTF section, nor raw BTF."
-            if error.errno in (errno.EINVAL, errno.ENOTSUP):
-                hint = (
-                    ""
-                    if base is not None
-                    else "If it is split BTF, that of a module, pass the `base` it was made for."
-                )
+            if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+                hint = "There is no BTF in it: it is no ELF file with a .BTF section, nor raw BTF."
+            elif base is None:
+                hint = "If it is split BTF, that of a module, pass the `base` it was made for."
+            else:
+                hint = ""
             raise FormatError(error.errno, operation, label, messages=error.messages, hint=hint) from error
-        return cls(handle, label)
 
     @classmethod
     def _split(
-        cls,
-        function: Any,
-        *arguments: Any,
-        base: Btf,
-        label: str,
-        operation: str,
-        subject: str,
-        trusted: bool,
+        cls, function: Any, *arguments: Any, base: Btf, operation: str, label: str, trusted: bool = False
     ) -> Btf:
         """Split BTF, whose C object points to that of its base: the base is held until this is freed."""
-        held = base._handle
-        pointer = held.hold()
+        pointer = base._handle.hold()
+        held = [base._handle]
+
+        def release() -> None:
+            try:
+                held.pop().release()
+            except IndexError:
+                # It was released before; or the base's finalizer ran first, in a cycle of
+                # garbage, and dropped all borrows.
+                pass
 
         def free(btf: CData) -> None:
             lib.btf__free(btf)
-            _release(held)
+            release()
 
         try:
-            handle = create(function, *arguments, pointer, free=free, operation=operation, subject=subject)
+            handle = create(function, *arguments, pointer, free=free, operation=operation, subject=label)
         except BaseException:
-            _release(held)
+            release()
             raise
         return cls(handle, label, base=base, trusted=trusted and not base._check_needed)
 
@@ -669,14 +648,6 @@ def _name(btf: CData, offset: int, type_id: int) -> str:
     if not name:
         raise malformed(f"type [{type_id}]", f"a name lies at {offset}, outside of the strings")
     return text(name)
-
-
-def _release(held: Handle | _Lent) -> None:
-    try:
-        held.release()
-    except IndexError:
-        # The base's finalizer ran first, in a cycle of garbage, and dropped all borrows.
-        pass
 
 
 def _shown(path: StrPath) -> str:

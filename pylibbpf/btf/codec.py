@@ -10,7 +10,8 @@
 | long double and other floats | bytes | bytes |
 | char array | bytes without the trailing NULs | bytes, zero-filled up to the size |
 | other array | list | a sequence of exactly that length |
-| struct, union | an instance of its ctypes class | an instance, a dict, a sequence, keyword arguments |
+| struct | an instance of its ctypes class | an instance, a dict with every field, a sequence |
+| union | an instance of its ctypes class | an instance, a dict with one field |
 
 Every type also takes its raw bytes, in a buffer of exactly its size. What does
 not fit is an error that names the field, the type and the value, and is never
@@ -122,6 +123,11 @@ class Codec:
         )
 
 
+def printable(name: str) -> str:
+    """A name that a class or a field can have: names in BTF may be bytes of no text."""
+    return name.encode(errors="backslashreplace").decode()
+
+
 def at(where: str) -> str:
     """How a message begins."""
     return f"{where}: " if where else ""
@@ -131,7 +137,7 @@ def raw_bytes(value: Any) -> bytes | None:
     """The contents of a buffer of bytes; None for any other value.
 
     A buffer of wider items, such as an array of NumPy, holds values and not the
-    bytes of one.
+    bytes of one. A bool of NumPy is its byte.
     """
     if type(value) is bytes:
         return value
@@ -139,7 +145,7 @@ def raw_bytes(value: Any) -> bytes | None:
         view = memoryview(value)
     except TypeError:
         return None
-    return view.tobytes() if view.format in ("B", "b", "c", "<B", "<b", "<c") else None
+    return view.tobytes() if view.format in ("B", "b", "c", "?", "<B", "<b", "<c") else None
 
 
 class _NumberCodec(Codec):
@@ -409,8 +415,9 @@ def make_enum(name: str, enumerators: Sequence[Enumerator]) -> type[EnumValue]:
         taken = hasattr(EnumValue, enumerator.name) or enumerator.name[:1] == "_" == enumerator.name[-1:]
         members[f"{enumerator.name}_" if taken else enumerator.name] = enumerator.value
     members.pop("", None)
-    made: type[EnumValue] = EnumValue(name.removeprefix("enum "), members, module=__name__)  # type: ignore[arg-type, assignment, call-arg]
-    made.__doc__ = f"The enumerators of {name}."
+    name = printable(name.removeprefix("enum "))
+    made: type[EnumValue] = EnumValue(name, members, module=__name__)  # type: ignore[arg-type, assignment, call-arg]
+    made.__doc__ = f"The enumerators of enum {name}."
     return made
 
 

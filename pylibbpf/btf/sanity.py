@@ -15,9 +15,8 @@ import struct
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
-from .._native import lib
-from .btf import _name
-from .types import Kind, malformed
+from .._native import ffi, lib
+from .types import Kind, malformed, tail_size
 
 if TYPE_CHECKING:
     from .._libbpf import CData
@@ -90,7 +89,7 @@ def _read(btf: Btf) -> list[_Node]:
         count = lib.btf__type_cnt(pointer)
         nodes = [_Node(Kind.UNKN, False, 0, ())]
         for type_id in range(1, count):
-            node = _read_type(btf, pointer, type_id)
+            node = _read_type(pointer, type_id)
             for target in node.targets:
                 if target >= count:
                     raise malformed(
@@ -114,24 +113,29 @@ def _may_refer(kind: int, target: int) -> bool:
     return target not in _NO_TYPES
 
 
-def _read_type(btf: Btf, pointer: CData, type_id: int) -> _Node:
-    name, info, size_or_type, tail = btf._raw(pointer, type_id)
-    kind = info >> 24 & 0x1F
+def _read_type(btf: CData, type_id: int) -> _Node:
+    header = lib.btf__type_by_id(btf, type_id)
+    info, size_or_type = header.info, header.size
+    kind, size = info >> 24 & 0x1F, tail_size(info)
     format, name_at, targets_at = _RECORDS.get(kind, ("", None, ()))
-    records = list(struct.iter_unpack(format, tail)) if format else []
-    if name_at is not None:
-        for record in records:
-            _name(pointer, record[name_at], type_id)
-    targets = tuple(record[at] for record in records for at in targets_at)
+    records = list(struct.iter_unpack(format, ffi.buffer(header + 1, size))) if format and size else []
+    names = (
+        [header.name_off] if name_at is None else [header.name_off, *[record[name_at] for record in records]]
+    )
+    for name in names:
+        if name and not lib.btf__name_by_offset(btf, name):
+            raise malformed(f"type [{type_id}]", f"a name lies at {name}, outside of the strings")
+    targets = tuple([record[at] for record in records for at in targets_at])
+    named = bool(header.name_off)
     if kind in _REFERENCES:
-        return _Node(kind, bool(name), 0, (size_or_type, *targets))
+        return _Node(kind, named, 0, (size_or_type, *targets))
     if kind == Kind.ARRAY:
         return _Node(kind, False, 0, targets[:1], records[0][2])
     if kind in _COMPOSITES:
         mask, shift = (0xFFFFFF, 24) if info >> 31 else (0xFFFFFFFF, 32)
-        places = tuple((record[2] & mask, record[2] >> shift) for record in records)
-        return _Node(kind, bool(name), size_or_type, targets, places=places)
-    return _Node(kind, bool(name), size_or_type, targets)
+        places = tuple([(record[2] & mask, record[2] >> shift) for record in records])
+        return _Node(kind, named, size_or_type, targets, places=places)
+    return _Node(kind, named, size_or_type, targets)
 
 
 class _Walk:

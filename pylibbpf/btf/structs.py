@@ -31,6 +31,7 @@ from .codec import (
     IntCodec,
     at,
     fitting_int,
+    printable,
 )
 from .types import Composite, Int, Member, Type, Union, malformed
 
@@ -56,6 +57,8 @@ _UNITS: dict[int, type[Any]] = {
 
 # How many elements the repr of an array shows.
 _SHOWN = 16
+
+_NOTHING: Any = object()
 
 
 # --- values -------------------------------------------------------------------
@@ -85,9 +88,9 @@ class _Fields(_Value):
 
     __codec__: ClassVar[StructCodec]
 
-    def __init__(self, value: Any = None, /, **fields: Any) -> None:
+    def __init__(self, value: Any = _NOTHING, /, **fields: Any) -> None:
         codec = self.__codec__
-        if value is not None:
+        if value is not _NOTHING:
             self._write(0, codec.encode(value))
         if fields:
             codec.refuse_unknown(fields, TypeError, codec.label)
@@ -101,7 +104,7 @@ class _Fields(_Value):
         if field is None:
             codec.refuse_unknown((name,), AttributeError, "")
             raise AssertionError
-        before = bytes(self)[field.offset : field.offset + field.size] if isinstance(field, BitField) else b""
+        before = bytes(self)[field.offset : field.offset + field.size] if field.shares else b""
         self._write(field.offset, field.encode(value, f"{codec.label}.{name}", before))
 
     def __eq__(self, other: object) -> bool:
@@ -114,6 +117,9 @@ class _Fields(_Value):
     def __repr__(self) -> str:
         fields = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.__codec__.fields)
         return f"{self.__codec__.label}({fields})"
+
+    def __dir__(self) -> list[str]:
+        return [name for name in super().__dir__() if name.isidentifier()]
 
     def asdict(self) -> dict[str, Any]:
         """The fields in plain Python: a dict, with dicts for structs and lists for arrays in it.
@@ -221,7 +227,7 @@ def _path(value: Any) -> str:
         return codec.label if isinstance(codec, StructCodec) else str(codec.name)
     offset = ctypes.addressof(value) - ctypes.addressof(base)
     if isinstance(base, ArrayValue):
-        return f"{_path(base)}[{offset // base.__codec__.element.size}]"
+        return f"{_path(base)}[{offset // (base.__codec__.element.size or 1)}]"
     fields: dict[str, Field] = base.__codec__.fields
     name = next(
         (name for name, field in fields.items() if (field.offset, field.codec) == (offset, codec)), "?"
@@ -243,10 +249,12 @@ class Field:
         storage: the name of its storage among the fields of the ctypes class.
         ctype: the type of that.
         convert: makes the value of what ctypes reads there; None if that is the value.
+        shares: whether other fields have bits in its storage.
     """
 
     __slots__ = ("codec", "convert", "ctype", "name", "offset", "size", "storage")
 
+    shares: ClassVar[bool] = False
     convert: Callable[[Any], Any] | None
 
     def __init__(self, name: str, offset: int, codec: Codec) -> None:
@@ -258,8 +266,14 @@ class Field:
         self.storage = f"{name} (raw)" if self.convert else name
 
     @property
-    def names(self) -> list[str]:
-        return [self.name]
+    def needed(self) -> bool:
+        """Whether a complete value has to have it."""
+        return self.size > 0
+
+    @property
+    def wanted(self) -> str:
+        """What to ask for if it is missing."""
+        return f"'{self.name}'"
 
     def moved(self, offset: int) -> Field:
         """The same field, as the struct around an anonymous member sees it."""
@@ -274,11 +288,11 @@ class Field:
         self, memory: bytearray, base: int, fields: Mapping[str, Any], where: str, complete: bool
     ) -> None:
         start = base + self.offset
-        before = bytes(memory[start : start + self.size])
+        before = bytes(memory[start : start + self.size]) if self.shares else b""
         memory[start : start + self.size] = self.encode(fields[self.name], f"{where}.{self.name}", before)
 
     def encode(self, value: Any, where: str, before: bytes) -> bytes:
-        """What its storage becomes with a value in it."""
+        """What its storage becomes with a value in it; `before` is what it was, if others share it."""
         return self.codec.encode(value, where)
 
 
@@ -292,6 +306,8 @@ class BitField(Field):
     """
 
     __slots__ = ("bit", "width")
+
+    shares = True
 
     def __init__(self, name: str, bit_offset: int, width: int, codec: Codec) -> None:
         super().__init__(name, bit_offset // 8, codec)
@@ -362,8 +378,13 @@ class Anonymous:
         return any(name in fields for name in self.codec.fields)
 
     @property
-    def names(self) -> list[str]:
-        return list(self.codec.fields)
+    def needed(self) -> bool:
+        return any(field.needed for field in self.codec.fields.values())
+
+    @property
+    def wanted(self) -> str:
+        names = _listed(list(self.codec.fields))
+        return f"one of {names}" if self.codec.union else names
 
     def write(
         self, memory: bytearray, base: int, fields: Mapping[str, Any], where: str, complete: bool
@@ -420,7 +441,7 @@ class StructCodec(Codec):
     def _encode_sequence(self, values: Sequence[Any], where: str) -> bytes:
         if self.union:
             raise TypeError(f"{at(where)}{self.name} takes a dict that names the field, not a sequence")
-        members = [member for member in self.members if member.size]
+        members = [member for member in self.members if member.needed]
         if len(values) != len(members):
             raise ValueError(f"{at(where)}{self.name} takes {len(members)} values, not {len(values)}")
         memory = bytearray(self.size)
@@ -444,20 +465,15 @@ class StructCodec(Codec):
         """
         given = [member for member in self.members if member.given(fields)]
         if self.union:
-            if not given and complete and self.fields:
-                raise ValueError(f"{at(where)}{self.name} lacks a value: one of {_listed(list(self.fields))}")
+            if not given and complete and any(member.needed for member in self.members):
+                raise ValueError(f"{at(where)}{self.name} lacks one of {_listed(list(self.fields))}")
             if len(given) > 1:
                 self._fill_agreeing(memory, base, given, fields, where, complete)
                 return
         elif complete and len(given) < len(self.members):
-            missing = [
-                name
-                for member in self.members
-                if member.size and member not in given
-                for name in member.names
-            ]
+            missing = [member for member in self.members if member.needed and member not in given]
             if missing:
-                raise ValueError(f"{at(where)}{self.name} lacks {_listed(missing)}")
+                raise ValueError(f"{at(where)}{self.name} lacks {', '.join(m.wanted for m in missing)}")
         for member in given:
             member.write(memory, base, fields, where, complete)
 
@@ -478,9 +494,9 @@ class StructCodec(Codec):
         size, widest, first = max(images, key=lambda image: image[0])
         for size, image, member in images:
             if image[:size] != widest[:size]:
-                names = _listed([*first.names[:1], *member.names[:1]])
                 raise ValueError(
-                    f"{at(where)}{names} are views of the same bytes of {self.name}, and do not agree"
+                    f"{at(where)}{first.wanted} and {member.wanted} are views of the same bytes of "
+                    f"{self.name}, and do not agree"
                 )
         memory[base : base + self.size] = widest
 
@@ -540,10 +556,10 @@ def make_struct_codec(of: Composite, name: str, make: Callable[[Type, str], Code
     end, unit = 0, ""
     for member in sorted(members, key=_place):
         if member.offset + member.size > of.size or (is_union and member.offset):
-            raise malformed(f"type [{of.id}]", f"{_listed(member.names[:1])} lies outside of it")
+            raise malformed(f"type [{of.id}]", f"{member.wanted} lies outside of it")
         shared = isinstance(member, BitField) and member.storage == unit
         if not is_union and member.offset < end and not shared:
-            raise malformed(f"type [{of.id}]", f"{_listed(member.names[:1])} overlaps what is before it")
+            raise malformed(f"type [{of.id}]", f"{member.wanted} overlaps what is before it")
         end, unit = member.offset + member.size, member.storage if isinstance(member, BitField) else ""
     names = [field.name for field in _flattened(members)]
     if len(set(names)) != len(names):
@@ -567,7 +583,7 @@ def _laid_out(of: Composite, member: Member, make: Callable[[Type, str], Codec])
         raise malformed(f"type [{of.id}]", f"'{member.name}' begins inside of a byte")
     if not member.name:
         return Anonymous(member.offset, codec) if isinstance(codec, StructCodec) else None
-    name = f"{member.name}_" if _taken(member.name) else member.name
+    name = printable(f"{member.name}_" if _taken(member.name) else member.name)
     if not width:
         return Field(name, bit_offset // 8, codec)
     if not isinstance(codec, (IntCodec, BoolCodec)) or width > 8 * codec.size:
@@ -651,7 +667,7 @@ def _make_class(codec: StructCodec) -> type[Any]:
                 namespace[member.name] = _property(member.storage, member.convert, member.codec.name)
     namespace["_anonymous_"] = anonymous
     namespace["_fields_"] = list(_without_holes(storage, codec))
-    cls = type(codec.label, (UnionValue if codec.union else StructValue,), namespace)
+    cls = type(printable(codec.label), (UnionValue if codec.union else StructValue,), namespace)
     assert ctypes.sizeof(cls) == codec.size
     return cls
 
@@ -689,7 +705,7 @@ def array_class(codec: ArrayCodec) -> type[Any]:
     }
     if convert:
         namespace["__getitem__"] = _converting(convert)
-    return type(codec.name, (ArrayValue, ctypes.Array), namespace)
+    return type(printable(codec.name), (ArrayValue, ctypes.Array), namespace)
 
 
 def _converting(convert: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:

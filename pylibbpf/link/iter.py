@@ -4,9 +4,12 @@
 from __future__ import annotations
 
 import os
-from typing import IO, Any
+from typing import IO, Any, cast
 
-from .._native import lib, open_fd
+from .._native import NULL, lib, open_fd
+from ..enums import AttachType, ProgramType
+from ..errors import ProgramTypeError
+from .create import Attachable, create_link, require_program
 from .link import Link
 
 
@@ -41,3 +44,22 @@ class IterLink(Link):
         file = self.open(mode)
         self.close()
         return file
+
+
+def attach_iter(program: Attachable) -> IterLink:
+    """Attaches an iterator to the target it was loaded for. The caller owns the link.
+
+    Args:
+        program: a loaded `Iter`, of any origin.
+
+    Raises:
+        ProgramTypeError: the program is no iterator.
+
+    libbpf: bpf_link_create (5.8).
+    """
+    require_program(program, ProgramType.TRACING)
+    if program.expected_attach_type != AttachType.TRACE_ITER:
+        raise ProgramTypeError(
+            f"program '{program.name}' is no iterator, or was not opened as one: use Iter.from_pin"
+        )
+    return cast("IterLink", create_link(program, 0, AttachType.TRACE_ITER, NULL))

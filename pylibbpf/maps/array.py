@@ -86,9 +86,12 @@ class ArrayMap(IndexedMap[V], KeyValueMap[int, V]):
 
 
 class SparseArray(IndexedMap[V], KeyValueMap[int, V]):
-    """An array of which elements can be missing: what the kernel walks through is every index."""
+    """An array of which elements can be missing: the kernel walks through every index."""
 
     _pop_hint = "Look up and then delete."
 
     def _keys_one_by_one(self) -> Iterator[bytes]:
-        return (key for key in walk.keys(self) if self.lookup_bytes(key) is not None)
+        for index in range(self._known_layout().max_entries):
+            key = INDEX.encode(index)
+            if self.lookup_bytes(key) is not None:
+                yield key

@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from ..enums import MapType
+from . import walk
 from .array import SparseArray
 from .typevars import V
 
@@ -19,3 +22,6 @@ class DevMap(SparseArray[V]):
 
     _type = MapType.DEVMAP
     _value_size = 4
+
+    def _keys_one_by_one(self) -> Iterator[bytes]:
+        return walk.keys(self) if self.type == MapType.DEVMAP_HASH else super()._keys_one_by_one()

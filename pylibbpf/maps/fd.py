@@ -67,7 +67,7 @@ class MapFd:
 
     def _require_created(self, obj: Object) -> None:
         """Raises StateError for a map that does not exist. libbpf gives an fd all the same: a placeholder."""
-        from ..object import State
+        from ..state import State
 
         if self._reused:
             return

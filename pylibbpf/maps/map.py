@@ -270,8 +270,8 @@ class Map(Configuration, RawElements, Pinnable):
         """Makes the map read-only for system calls and mappings, for ever. Programs can still write it (5.2).
 
         Raises:
-            PermissionDeniedError: it is frozen already.
-            BpfError: EBUSY if somebody has mapped it writable, as libbpf does with .data and .bss.
+            BpfError: EPERM or EBUSY if it is frozen already; EBUSY if somebody has mapped it
+                writable, as libbpf does with .data and .bss.
             NotSupportedError: this kind cannot be frozen.
 
         libbpf: bpf_map_freeze.
@@ -280,7 +280,7 @@ class Map(Configuration, RawElements, Pinnable):
             result = lib.bpf_map_freeze(fd)
         if result < 0:
             hint = {
-                -errno.EBUSY: "It is mapped writable.",
+                -errno.EBUSY: "It is frozen already, or mapped writable.",
                 -errno.EPERM: "It is frozen already, or open read-only.",
             }.get(result, "")
             self._fail(result, "freeze", hint)

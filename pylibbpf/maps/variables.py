@@ -233,7 +233,7 @@ class Section:
 
     def _is_initial(self, obj: Object) -> bool:
         """Whether the map does not exist yet. Raises StateError if it never will."""
-        from ..object import State
+        from ..state import State
 
         if obj._state == State.OPENED and not self.map._reused:
             return True

@@ -85,44 +85,43 @@ def keys(map: Map) -> Iterator[bytes]:
     """Every key, once, asking for one after the other.
 
     When the last key has vanished and the kernel begins anew, this goes back to
-    the last one that is still there, and on from it.
+    one that is still there, and on from it. The kernel itself can pass over the
+    neighbour of a key that is deleted and put back at that moment (lpm_trie.c:
+    trie_get_next_key compares pointers), so that walks are repeated until one
+    brings nothing new.
 
     Raises:
         BpfError: EAGAIN, when keys are deleted faster than they can be read.
     """
     seen: set[bytes] = set()
+    # The keys up to the one that the walk stands on, as far as they have not vanished.
     trail: list[bytes] = []
-    previous: bytes | None = None
+    first: bytes | None = None
+    news = False
     fruitless = 0
     while True:
-        key = map.next_key_bytes(previous)
+        key = map.next_key_bytes(trail[-1] if trail else None)
         if key is None:
-            return
+            if not news:
+                return
+            news = False
+            trail.clear()
+            continue
         if key not in seen:
             seen.add(key)
-            trail.append(key)
+            news = True
             fruitless = 0
             yield key
-            previous = key
-            continue
-        fruitless += 1
-        if fruitless > 4 * len(seen) + 1000:
-            raise BpfError(
-                errno.EAGAIN, "iterate over map", f"'{map.name}'",
-                hint="Its keys are deleted faster than they can be read.",
-            )  # fmt: skip
-        if previous is None or _exists(map, previous):
-            # No new beginning: a key that was deleted and came back further on.
-            previous = key
-            continue
-        while trail and not _exists(map, trail[-1]):
-            trail.pop()
-        previous = trail[-1] if trail else None
-
-
-def _exists(map: Map, key: bytes) -> bool:
-    """Whether a key is there, also for kinds whose values cannot be read."""
-    try:
-        return map.lookup_bytes(key) is not None
-    except BpfError:
-        return True
+        else:
+            fruitless += 1
+            if fruitless > 4 * len(seen) + 1000:
+                raise BpfError(
+                    errno.EAGAIN, "iterate over map", f"'{map.name}'",
+                    hint="Its keys are deleted faster than they can be read.",
+                )  # fmt: skip
+            if trail and key == first:
+                trail.pop()  # it has vanished, and this is a new beginning
+                continue
+        if not trail:
+            first = key
+        trail.append(key)

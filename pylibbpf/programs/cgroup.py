@@ -25,15 +25,8 @@ class CgroupSkb(Program):
     """
 
     _type = ProgramType.CGROUP_SKB
-    _attach_types = (
-        AttachType.CGROUP_INET_INGRESS,
-        AttachType.CGROUP_INET_EGRESS,
-    )
-    _sections = (
-        "cgroup_skb/ingress",
-        "cgroup_skb/egress",
-        "cgroup/skb",
-    )
+    _attach_types = (AttachType.CGROUP_INET_INGRESS, AttachType.CGROUP_INET_EGRESS)
+    _sections = ("cgroup_skb/ingress", "cgroup_skb/egress", "cgroup/skb")
 
 
 class CgroupSock(Program):
@@ -112,14 +105,8 @@ class CgroupSockopt(Program):
     """
 
     _type = ProgramType.CGROUP_SOCKOPT
-    _attach_types = (
-        AttachType.CGROUP_GETSOCKOPT,
-        AttachType.CGROUP_SETSOCKOPT,
-    )
-    _sections = (
-        "cgroup/getsockopt",
-        "cgroup/setsockopt",
-    )
+    _attach_types = (AttachType.CGROUP_GETSOCKOPT, AttachType.CGROUP_SETSOCKOPT)
+    _sections = ("cgroup/getsockopt", "cgroup/setsockopt")
 
 
 class CgroupSysctl(Program):

@@ -9,7 +9,8 @@ from ..enums import AttachType, ProgramType
 from .program import AutoAttached
 
 if TYPE_CHECKING:
-    from ..link import IterLink
+    from ..btf import Btf
+    from ..link import IterLink, Link
 
 
 class Iter(AutoAttached):
@@ -25,6 +26,17 @@ class Iter(AutoAttached):
     _attach_types = (AttachType.TRACE_ITER,)
     _sections = ("iter", "iter.s")
 
+    def load(self, target: str | None = None, btf: Btf | None = None) -> None:
+        """Loads this program alone, for a target; by default the one that the section names.
+
+        Args:
+            target: what to walk, "task".
+            btf: the kernel's BTF, where it is looked up; found by itself when not given.
+
+        Raises: as `FEntry.load`.
+        """
+        self._load_alone(True, target, btf)
+
     def attach(self) -> IterLink:
         """Attaches it to its target. Each `open()` of the link walks the target once.
 
@@ -35,3 +47,8 @@ class Iter(AutoAttached):
         libbpf: bpf_program__attach_iter.
         """
         return cast("IterLink", self._attach_by_section())
+
+    def _attach_by_fd(self) -> Link:
+        from ..link import attach_iter
+
+        return attach_iter(self)

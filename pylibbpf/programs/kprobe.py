@@ -34,10 +34,7 @@ class KSyscall(AutoAttached):
     """
 
     _type = ProgramType.KPROBE
-    _sections = (
-        "ksyscall",
-        "kretsyscall",
-    )
+    _sections = ("ksyscall", "kretsyscall")
 
 
 class KProbeMulti(AutoAttached):
@@ -48,10 +45,7 @@ class KProbeMulti(AutoAttached):
 
     _type = ProgramType.KPROBE
     _attach_types = (AttachType.TRACE_KPROBE_MULTI,)
-    _sections = (
-        "kprobe.multi",
-        "kretprobe.multi",
-    )
+    _sections = ("kprobe.multi", "kretprobe.multi")
 
 
 class KProbeSession(AutoAttached):

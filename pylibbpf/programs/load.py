@@ -12,11 +12,13 @@ import contextlib
 import errno
 from typing import TYPE_CHECKING, Any
 
-from .._native import NULL, Call, Handle, c_string, call, create, ffi, invoke, lib, open_fd
+from .._native import NULL, Handle, c_string, check, ffi, invoke, lib, open_fd
 from ..enums import AttachType, ProgramFlags, ProgramType
 from ..errors import BpfError, NameNotFoundError, NotFoundError, VerifierError, from_errno
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from .._libbpf import CData
     from ..btf import Btf
     from .program import Program
@@ -101,7 +103,8 @@ def _set_target(
     name = target if target is not None else program.section.partition("/")[2]
     if not name:
         raise TypeError(
-            f"program '{program.name}': its section \"{program.section}\" names no target, and load() was given none"
+            f"program '{program.name}': its section \"{program.section}\" names no target, "
+            "and load() was given none"
         )
     prefix, kind = _PREFIX_AND_KIND.get(attach_type, ("", "func"))
     if target_program is not None:
@@ -112,8 +115,10 @@ def _set_target(
             options.attach_btf_id = _find(types, name, "func", f"program '{target_program.name}'")
     elif btf is not None:
         options.attach_btf_id = _find(btf, prefix + name, kind, "the given BTF")
-        if btf.kernel_id and btf.base is not None:
-            options.attach_btf_obj_fd = stack.enter_context(_btf_fd(btf.kernel_id))
+        if btf.base is not None:
+            if btf.id is None:
+                raise ValueError("name a module's function as 'module:function', without its BTF")
+            options.attach_btf_obj_fd = stack.enter_context(_btf_fd(btf.id))
     else:
         _set_kernel_target(options, stack, attach_type, prefix, kind, name)
 
@@ -140,13 +145,30 @@ def _set_kernel_target(
         if not done.errno:
             options.attach_btf_id = done.result
             return
-    for candidate in [module] if colon else Btf.modules():
-        with contextlib.suppress(BpfError, NameNotFoundError), Btf.module(candidate) as types:
-            options.attach_btf_id = types.find(prefix + bare, kind).id
-            options.attach_btf_obj_fd = stack.enter_context(_btf_fd(types.kernel_id or 0))
-            return
-    with Btf.vmlinux() as types:
-        _find(types, prefix + bare, kind, f"module '{module}'" if colon else "the kernel and its modules")
+    with Btf.vmlinux() as vmlinux:
+        for id in _module_ids(module):
+            with contextlib.suppress(BpfError, NameNotFoundError), Btf.from_id(id, vmlinux) as types:
+                options.attach_btf_id = types.find(prefix + bare, kind).id
+                options.attach_btf_obj_fd = stack.enter_context(_btf_fd(id))
+                return
+        _find(vmlinux, prefix + bare, kind, f"module '{module}'" if colon else "the kernel and its modules")
+
+
+def _module_ids(name: str) -> Iterator[int]:
+    """The ids of the BTF of one module, or of all: libbpf.c:load_module_btfs. Needs CAP_SYS_ADMIN."""
+    id = ffi.new("uint32_t *")
+    info = ffi.new("struct bpf_btf_info *")
+    size = ffi.new("uint32_t *")
+    buffer = ffi.new("char[]", 64)  # MODULE_NAME_LEN
+    while lib.bpf_btf_get_next_id(id[0], id) == 0:
+        with contextlib.suppress(NotFoundError), _btf_fd(id[0]) as fd:
+            ffi.memmove(info, bytes(ffi.sizeof(info[0])), ffi.sizeof(info[0]))
+            info.name, info.name_len = int(ffi.cast("uintptr_t", buffer)), len(buffer)
+            size[0] = ffi.sizeof(info[0])
+            check(lib.bpf_obj_get_info_by_fd(fd, info, size), "get the info of BTF")
+            found = ffi.string(buffer).decode(errors="replace")
+            if info.kernel_btf and found != "vmlinux" and name in ("", found):
+                yield id[0]
 
 
 def _btf_fd(id: int) -> Handle:
@@ -173,12 +195,8 @@ def _load(program: Program, options: CData, log_level: int) -> Handle:
         options.log_buf = log
         options.log_size = size
         try:
-            handle = create(
-                lib.call_bpf_prog_load,
-                *arguments,
-                free=_close,
-                operation="load program",
-                subject=f"'{program.name}'",
+            handle = open_fd(
+                lib.call_bpf_prog_load, *arguments, operation="load program", subject=f"'{program.name}'"
             )
         except BpfError as error:
             if not size:
@@ -199,18 +217,9 @@ def _refused(program: Program, error: BpfError, log: str) -> BpfError:
     return from_errno(number, "load program", f"'{program.name}'", messages=error.messages)
 
 
-def _close(fd: int) -> None:
-    import os
-
-    os.close(fd)
-
-
 def _bind_rodata(handle: Handle, obj: Any) -> None:
-    """Ties the life of the read-only data to the program, as libbpf does; the kernel may not know how (5.10)."""
+    """Ties the life of the read-only data to the program, as libbpf does; 5.10 brought the means."""
     with handle as fd:
         for map in obj.maps.values():
             if ".rodata" in map.name and lib.bpf_map__is_internal(map._pointer):
                 lib.bpf_prog_bind_map(fd, lib.bpf_map__fd(map._pointer), NULL)
-
-
-__all__ = ["Call", "call", "load_alone"]

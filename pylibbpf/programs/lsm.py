@@ -3,8 +3,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ..enums import AttachType, ProgramType
 from .program import AutoAttached, Program
+
+if TYPE_CHECKING:
+    from ..btf import Btf
+    from ..link import Link
 
 
 class Lsm(AutoAttached):
@@ -16,10 +22,23 @@ class Lsm(AutoAttached):
 
     _type = ProgramType.LSM
     _attach_types = (AttachType.LSM_MAC,)
-    _sections = (
-        "lsm",
-        "lsm.s",
-    )
+    _sections = ("lsm", "lsm.s")
+
+    def load(self, hook: str | None = None, btf: Btf | None = None) -> None:
+        """Loads this program alone, for a hook; by default the one that the section names.
+
+        Args:
+            hook: the hook's name, "file_open".
+            btf: the kernel's BTF, where it is looked up; found by itself when not given.
+
+        Raises: as `FEntry.load`.
+        """
+        self._load_alone(True, hook, btf)
+
+    def _attach_by_fd(self) -> Link:
+        from ..link import attach_lsm
+
+        return attach_lsm(self)
 
 
 class LsmCgroup(Program):

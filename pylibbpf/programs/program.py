@@ -16,14 +16,23 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from .._native import NULL, Handle, c_string, call, check, create, ffi, lib, open_fd, text
 from ..enums import AttachType, ProgramFlags, ProgramType
-from ..errors import BpfError, ClosedError, NotAttachedError, ProgramTypeError, StateError
+from ..errors import (
+    BpfError,
+    ClosedError,
+    NotAttachedError,
+    NotSupportedError,
+    ProgramTypeError,
+    StateError,
+)
 from ..pins import Pinnable, open_pinned, require_kind
+from ..state import State
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
     from .._libbpf import CData
     from .._native import StrPath
+    from ..btf import Btf
     from ..link import Link
     from ..maps import Map
     from ..object import Object
@@ -61,6 +70,7 @@ class Program(Pinnable):
     _links: list[Link]
     _log: str
     _log_level: int
+    _alone: bool  # loaded by itself: libbpf's object does not know
 
     def __init__(self) -> None:
         raise TypeError("programs come from an Object, or from from_pin, from_id and from_fd")
@@ -111,6 +121,7 @@ class Program(Pinnable):
         self._links = []
         self._log = ""
         self._log_level = 0
+        self._alone = False
 
     @classmethod
     def _check_type(cls, info: ProgramInfo) -> None:
@@ -304,6 +315,67 @@ class Program(Pinnable):
             operation=f"set the attach target of program '{self.name}' to", subject=f"'{target.decode()}'",
         )  # fmt: skip
 
+    # --- load and unload --------------------------------------------------------------
+
+    def _load_alone(
+        self,
+        needs_target: bool,
+        target: str | None = None,
+        btf: Btf | None = None,
+        program: Program | None = None,
+    ) -> None:
+        """Loads this program without its siblings, out of its object, which it prepares if need be."""
+        from .load import load_alone
+
+        self._require_open()
+        obj = self._require_object("load()")
+        with obj._turn():
+            if obj._state == State.FAILED:
+                raise StateError(f"object '{obj.name}': an earlier load failed; close it and open it anew")
+            if self._is_loaded():
+                raise StateError(f"program '{self.name}' is loaded already")
+            if obj._state == State.OPENED:
+                try:
+                    obj.prepare()
+                except NotSupportedError as error:
+                    error.hint += " Or name the target by set_attach_target() and load the whole object."
+                    raise
+            self._handle = load_alone(self, target, btf, program, needs_target)
+            self._handle.what = f"program '{self.name}'"
+            self._alone = True
+            if obj._state == State.PREPARED:
+                # So that a load of the object loads the rest.
+                lib.bpf_program__set_autoload(self._pointer, False)
+
+    def _is_loaded(self) -> bool:
+        return self._alone or lib.bpf_program__fd(self._pointer) >= 0
+
+    def unload(self) -> None:
+        """Takes the program out of the kernel, after its tracked links. It can be loaded again, by itself.
+
+        It stays in the kernel as long as it is pinned, or attached by a link that was
+        taken or pinned.
+
+        Raises:
+            StateError: it is not loaded.
+
+        libbpf: bpf_program__unload.
+        """
+        self._require_open()
+        if self._object is None:
+            self.close()
+            return
+        with self._object._turn():
+            if not self._is_loaded():
+                raise StateError(f"program '{self.name}' is not loaded")
+            self._detach_all()
+            if not self._alone:
+                lib.bpf_program__unload(self._pointer)
+            self._alone = False
+            handle, self._handle = self._handle, None
+        if handle is not None:
+            handle.close()
+
     # --- the loaded program ---------------------------------------------------------
 
     def _fd_handle(self) -> Handle:
@@ -424,7 +496,9 @@ class Program(Pinnable):
         from ..link import Link
 
         self._require_open()
-        obj = self._require_object("a section that says where to attach")
+        if self._object is None or self._alone:
+            return self._track(self._attach_by_fd())
+        obj = self._object
         with obj._turn():
             if lib.bpf_program__fd(self._pointer) < 0:
                 raise StateError(f"program '{self.name}' must be loaded before it is attached")
@@ -441,6 +515,13 @@ class Program(Pinnable):
                 error.hint = error.hint or self._attach_hint(error.errno or 0)
                 raise
         return self._track(Link._of_pointer(handle, self, obj._handle if self._link_needs_object else None))
+
+    def _attach_by_fd(self) -> Link:
+        """Attaches a program that libbpf has no struct of: one from the kernel, or loaded alone."""
+        raise StateError(
+            f"program '{self.name}' did not get its fd from Object.load(); "
+            f"a {type(self).__name__} like that cannot be attached"
+        )
 
     def _attach_hint(self, number: int) -> str:
         """What to do about a failed attach, where the section or the machine shows a likely reason."""

@@ -14,10 +14,7 @@ class SchedCls(Program):
     """
 
     _type = ProgramType.SCHED_CLS
-    _sections = (
-        "tc",
-        "classifier",
-    )
+    _sections = ("tc", "classifier")
 
 
 class Tcx(Program):
@@ -27,16 +24,8 @@ class Tcx(Program):
     """
 
     _type = ProgramType.SCHED_CLS
-    _attach_types = (
-        AttachType.TCX_INGRESS,
-        AttachType.TCX_EGRESS,
-    )
-    _sections = (
-        "tcx/ingress",
-        "tcx/egress",
-        "tc/ingress",
-        "tc/egress",
-    )
+    _attach_types = (AttachType.TCX_INGRESS, AttachType.TCX_EGRESS)
+    _sections = ("tcx/ingress", "tcx/egress", "tc/ingress", "tc/egress")
 
 
 class Netkit(Program):
@@ -46,14 +35,8 @@ class Netkit(Program):
     """
 
     _type = ProgramType.SCHED_CLS
-    _attach_types = (
-        AttachType.NETKIT_PRIMARY,
-        AttachType.NETKIT_PEER,
-    )
-    _sections = (
-        "netkit/primary",
-        "netkit/peer",
-    )
+    _attach_types = (AttachType.NETKIT_PRIMARY, AttachType.NETKIT_PEER)
+    _sections = ("netkit/primary", "netkit/peer")
 
 
 class SchedAct(Program):

@@ -24,14 +24,8 @@ class SkReuseport(Program):
     """
 
     _type = ProgramType.SK_REUSEPORT
-    _attach_types = (
-        AttachType.SK_REUSEPORT_SELECT,
-        AttachType.SK_REUSEPORT_SELECT_OR_MIGRATE,
-    )
-    _sections = (
-        "sk_reuseport",
-        "sk_reuseport/migrate",
-    )
+    _attach_types = (AttachType.SK_REUSEPORT_SELECT, AttachType.SK_REUSEPORT_SELECT_OR_MIGRATE)
+    _sections = ("sk_reuseport", "sk_reuseport/migrate")
 
 
 class SkMsg(Program):
@@ -59,12 +53,7 @@ class SkSkb(Program):
         AttachType.SK_SKB_STREAM_VERDICT,
         AttachType.SK_SKB_VERDICT,
     )
-    _sections = (
-        "sk_skb",
-        "sk_skb/stream_parser",
-        "sk_skb/stream_verdict",
-        "sk_skb/verdict",
-    )
+    _sections = ("sk_skb", "sk_skb/stream_parser", "sk_skb/stream_verdict", "sk_skb/verdict")
 
 
 class SkLookup(Program):

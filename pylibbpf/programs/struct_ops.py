@@ -14,7 +14,4 @@ class StructOps(Program):
     """
 
     _type = ProgramType.STRUCT_OPS
-    _sections = (
-        "struct_ops",
-        "struct_ops.s",
-    )
+    _sections = ("struct_ops", "struct_ops.s")

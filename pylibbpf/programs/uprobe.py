@@ -14,10 +14,7 @@ class UProbe(AutoAttached):
     """
 
     _type = ProgramType.KPROBE
-    _sections = (
-        "uprobe",
-        "uprobe.s",
-    )
+    _sections = ("uprobe", "uprobe.s")
 
 
 class URetProbe(AutoAttached):
@@ -27,10 +24,7 @@ class URetProbe(AutoAttached):
     """
 
     _type = ProgramType.KPROBE
-    _sections = (
-        "uretprobe",
-        "uretprobe.s",
-    )
+    _sections = ("uretprobe", "uretprobe.s")
 
 
 class UProbeMulti(AutoAttached):
@@ -41,12 +35,7 @@ class UProbeMulti(AutoAttached):
 
     _type = ProgramType.KPROBE
     _attach_types = (AttachType.TRACE_UPROBE_MULTI,)
-    _sections = (
-        "uprobe.multi",
-        "uretprobe.multi",
-        "uprobe.multi.s",
-        "uretprobe.multi.s",
-    )
+    _sections = ("uprobe.multi", "uretprobe.multi", "uprobe.multi.s", "uretprobe.multi.s")
 
 
 class UProbeSession(AutoAttached):
@@ -57,7 +46,4 @@ class UProbeSession(AutoAttached):
 
     _type = ProgramType.KPROBE
     _attach_types = (AttachType.TRACE_UPROBE_SESSION,)
-    _sections = (
-        "uprobe.session",
-        "uprobe.session.s",
-    )
+    _sections = ("uprobe.session", "uprobe.session.s")

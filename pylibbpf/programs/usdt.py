@@ -16,8 +16,5 @@ class Usdt(AutoAttached):
     """
 
     _type = ProgramType.KPROBE
-    _sections = (
-        "usdt",
-        "usdt.s",
-    )
+    _sections = ("usdt", "usdt.s")
     _link_needs_object = True

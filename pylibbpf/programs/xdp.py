@@ -14,16 +14,5 @@ class Xdp(Program):
     """
 
     _type = ProgramType.XDP
-    _attach_types = (
-        AttachType.XDP,
-        AttachType.XDP_DEVMAP,
-        AttachType.XDP_CPUMAP,
-    )
-    _sections = (
-        "xdp",
-        "xdp.frags",
-        "xdp/devmap",
-        "xdp.frags/devmap",
-        "xdp/cpumap",
-        "xdp.frags/cpumap",
-    )
+    _attach_types = (AttachType.XDP, AttachType.XDP_DEVMAP, AttachType.XDP_CPUMAP)
+    _sections = ("xdp", "xdp.frags", "xdp/devmap", "xdp.frags/devmap", "xdp/cpumap", "xdp.frags/cpumap")

@@ -55,6 +55,8 @@ static __always_inline int emit(struct bpf_raw_tracepoint_args *ctx, void *ring,
 
 	if (size > LARGEST_RECORD)
 		return -1;
+	if (ctx->args[3])
+		record.event.sequence = ctx->args[3];
 	for (i = 0; i < MOST_RECORDS && i < count; i++) {
 		record.event.size = size;
 		record.event.ring = index;
@@ -66,7 +68,7 @@ static __always_inline int emit(struct bpf_raw_tracepoint_args *ctx, void *ring,
 	return 0;
 }
 
-/* args: how many records, bytes of each, flags of bpf_ringbuf_output */
+/* args: how many records, bytes of each, flags of bpf_ringbuf_output, sequence to begin with or 0 */
 SEC("raw_tp")
 int output(struct bpf_raw_tracepoint_args *ctx)
 {

@@ -213,6 +213,13 @@ def test_enumerators_that_python_needs_get_an_underscore() -> None:
     assert (1).real == 1
 
 
+def test_an_enum_may_be_empty() -> None:
+    codec = codec_of(lambda raw: raw.enum("later", 4, {}))
+    assert codec.decode(codec.encode(3)) == 3
+    with pytest.raises(ValueError):
+        codec.encode("A")
+
+
 def test_aliases_in_an_enum_are_one_value() -> None:
     codec = codec_of(lambda raw: raw.enum("twice", 4, {"FIRST": 1, "SECOND": 1}))
     assert codec.encode("SECOND") == codec.encode("FIRST")
@@ -450,6 +457,7 @@ def test_numpy_values_are_values() -> None:
     assert INTEGERS[4, False].encode(numpy.uint32(7)) == INTEGERS[4, False].encode(7)
     assert U32S.encode(numpy.array([1, 2, 3])) == U32S.encode([1, 2, 3])
     assert DOUBLE.encode(numpy.float32(0.5)) == DOUBLE.encode(0.5)
+    assert BOOLEAN.encode(numpy.True_) == b"\1"
     for value in (numpy.float32(1), numpy.float64(1)):
         with pytest.raises(TypeError, match="takes an int, not"):
             INTEGERS[4, False].encode(value)

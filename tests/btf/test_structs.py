@@ -75,6 +75,8 @@ def test_there_are_many_ways_to_make_one(event: Any) -> None:
 
 def test_what_is_not_given_is_zero(event: Any) -> None:
     assert bytes(event()) == bytes(64)
+    with pytest.raises(TypeError, match="not NoneType"):
+        event(None)
     assert event(pid=1).comm == b""
     assert event(bytes(event(pid=7)), flags=2) == event(pid=7, flags=2)
 
@@ -96,7 +98,7 @@ def test_a_mapping_needs_every_field_and_no_other(btf: Btf) -> None:
     for name in WHOLE:
         less = {key: value for key, value in WHOLE.items() if key != name}
         # One field of the anonymous union is enough, and there is only one of it in WHOLE.
-        names = "'whole', 'half'" if name == "whole" else f"'{name}'"
+        names = "one of 'whole', 'half'" if name == "whole" else f"'{name}'"
         with pytest.raises(ValueError, match=f"^event: struct event lacks {names}"):
             codec.encode(less)
     with pytest.raises(ValueError, match=r"^event: struct event has no field 'pidd'; did you mean 'pid'"):
@@ -368,10 +370,10 @@ def test_a_union_takes_one_field_or_several_that_agree() -> None:
         made = either(whole=value)
         assert either(made.asdict()) == made
     with pytest.raises(
-        ValueError, match=r"'whole', 'first' are views of the same bytes .*, and do not agree"
+        ValueError, match=r"'whole' and 'first' are views of the same bytes .*, and do not agree"
     ):
         codec.encode({"whole": 0, "first": 5})
-    with pytest.raises(ValueError, match="union either lacks a value: one of 'whole', 'halves', 'first'"):
+    with pytest.raises(ValueError, match="union either lacks one of 'whole', 'halves', 'first'"):
         codec.encode({})
     with pytest.raises(TypeError, match="takes a dict that names the field, not a sequence"):
         codec.encode([1, 2, 3])
@@ -403,7 +405,9 @@ def test_fields_of_anonymous_members_are_reached_directly() -> None:
         codec.encode({"head": 1, "a": 2})
     with pytest.raises(ValueError, match="lacks 'head'"):
         codec.encode({"wide": 1})
-    with pytest.raises(ValueError, match=r"^outer: struct outer lacks 'a', 'color', 'wide', 'low', 'high'"):
+    with pytest.raises(
+        ValueError, match=r"^outer: struct outer lacks one of 'a', 'color', 'wide', 'low', 'high'"
+    ):
         codec.encode({"head": 1})
     assert codec.encode([1, {"wide": 3}]) == struct.pack("=I4xQ", 1, 3)
     assert outer(made.asdict()) == made
@@ -584,6 +588,23 @@ def test_names_that_python_needs_get_an_underscore() -> None:
     assert (made.asdict_, made._fields__, getattr(made, "class")) == (1, 2, 3)
     assert type(made) is odd
     assert list(made.asdict()) == [*(f"{name}_" for name in taken), *names[len(taken) :]]
+
+
+def test_names_that_are_no_text_survive() -> None:
+    def declare(raw: RawBtf) -> int:
+        color = raw.enum("e\udcff", 4, {"V\udcff": 1})
+        return raw.struct("s\udcff", 8, ("m\udcff", color, 0), ("a", raw.array(color, 1), 32))
+
+    made = class_of(declare)(**{r"m\udcff": "V\udcff"})
+    assert getattr(made, r"m\udcff").name == "V\udcff"
+    assert type(made).__name__ == r"s\udcff"
+    assert made.a == [0]
+
+
+def test_completion_offers_fields_and_no_storage(event: Any) -> None:
+    offered = dir(event())
+    assert {"pid", "color", "asdict"} <= set(offered)
+    assert all(name.isidentifier() for name in offered)
 
 
 def test_an_anonymous_struct_has_the_name_of_its_typedef_or_member() -> None:

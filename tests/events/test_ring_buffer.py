@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import gc
+import mmap
 import os
 import pickle
 import select
@@ -51,11 +52,20 @@ class Rings:
         self.events = obj.maps["events"]
         self.others = obj.maps["others"]
 
-    def output(self, count: int, size: int = EVENT_SIZE, flags: int = 0, *, program: str = "output") -> None:
+    def output(
+        self,
+        count: int,
+        size: int = EVENT_SIZE,
+        flags: int = 0,
+        *,
+        sequence: int = 0,
+        program: str = "output",
+    ) -> None:
         """Writes records of that size. Each has the next sequence number, as far as it goes."""
         while count > 0:
-            self._run(program, min(count, MOST_RECORDS), size, flags)
+            self._run(program, min(count, MOST_RECORDS), size, flags, sequence)
             count -= MOST_RECORDS
+            sequence = 0
         assert self.obj.variables["dropped"].value == 0
 
     def reserve(self, count: int, discards: int) -> None:
@@ -256,6 +266,18 @@ def test_the_error_of_a_short_record_counts_and_names(rings: Rings) -> None:
         )
         copy = pickle.loads(pickle.dumps(first.value))
         assert (copy.record, copy.map, copy.count) == (first.value.record, "others", 1)
+        assert reader.read_batch(timeout=0) == []
+
+
+@pytest.mark.parametrize("type", [None, Event])
+def test_a_length_that_no_record_can_have_is_an_error_and_no_overread(rings: Rings, type: Any) -> None:
+    with bpf.RingBuffer(rings.events, type) as reader:
+        rings.output(2, sequence=0x3FFF_FFFF)
+        # What a second reader of the ring may do: the first record's data now stand where its header was.
+        with mmap.mmap(rings.events.fileno(), mmap.PAGESIZE) as consumer_position:
+            struct.pack_into("Q", consumer_position, 0, 8)
+        with pytest.raises(bpf.FormatError, match="Is there another reader of this map"):
+            reader.read_batch()
         assert reader.read_batch(timeout=0) == []
 
 

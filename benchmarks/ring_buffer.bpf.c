@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
+/* Fills a ring buffer with events of 48 bytes, without a wakeup. */
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+
+struct event {
+	__u64 sequence;
+	__u64 duration;
+	__u32 pid;
+	__u32 kind;
+	__u64 address;
+	char comm[16];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 32 << 20);
+} events SEC(".maps");
+
+struct event *type_of_events;	/* a ring has no value type: this keeps the struct in the BTF */
+
+__u32 count = 400000;
+__u64 dropped;
+
+static long produce(__u64 index, void *context)
+{
+	struct event event = {
+		.sequence = index,
+		.duration = 2 * index,
+		.pid = index & 0xffff,
+		.kind = 7,
+		.comm = "benchmark",
+	};
+
+	if (bpf_ringbuf_output(&events, &event, sizeof(event), BPF_RB_NO_WAKEUP))
+		dropped++;
+	return 0;
+}
+
+SEC("syscall")
+int fill(void *context)
+{
+	bpf_loop(count, produce, NULL, 0);
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "GPL";
