@@ -228,6 +228,16 @@ def lirc() -> bool:
     return kernel_knows("lirc_prog_attach")
 
 
+# The libbpf in use
+
+
+@requirement("prepare", "bpf_object__prepare, since libbpf 1.6", found="every kernel: the vendored libbpf has it")
+def prepare() -> bool:
+    from pylibbpf import lib
+
+    return (lib.libbpf_major_version(), lib.libbpf_minor_version()) >= (1, 6)
+
+
 # Python
 
 

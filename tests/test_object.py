@@ -18,6 +18,7 @@ import pytest
 import pylibbpf as bpf
 from pylibbpf.enums import LogLevel
 from pylibbpf.programs import BtfTracePoint, FEntry, Iter, RawTracePoint, SocketFilter, TracePoint, Xdp
+from tests import requirements
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -160,7 +161,7 @@ def test_a_program_without_autoload_stays_out(spine: bpf.Object) -> None:
 
 
 def test_prepare_creates_maps_and_loads_no_program(spine: bpf.Object) -> None:
-    if bpf.lib.glue_is_system_libbpf() and bpf.lib.bpf_object__prepare(bpf.ffi.NULL) == -bpf.lib.GLUE_MISSING:
+    if not requirements.prepare():
         with pytest.raises(bpf.NotSupportedError, match=r"needs libbpf 1\.6"):
             spine.prepare()
         spine.load()

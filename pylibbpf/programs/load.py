@@ -151,7 +151,12 @@ def _set_kernel_target(
                 options.attach_btf_id = types.find(prefix + bare, kind).id
                 options.attach_btf_obj_fd = stack.enter_context(_btf_fd(id))
                 return
-        _find(vmlinux, prefix + bare, kind, f"module '{module}'" if colon else "the kernel and its modules")
+        if colon:
+            hint = "No such module is loaded, or it has no such function."
+            raise NotFoundError(
+                errno.ENOENT, f"find the attach target '{bare}' in", f"module '{module}'", hint=hint
+            )
+        options.attach_btf_id = _find(vmlinux, prefix + bare, kind, "the kernel and its modules")
 
 
 def _module_ids(name: str) -> Iterator[int]:
