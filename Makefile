@@ -111,7 +111,7 @@ test-kernels: build  ## run the tests in virtual machines, on Linux 5.10 to 7.x;
 # A copy of the tree with an extension of its own: what runs there cannot import the ordinary one by mistake.
 define copy_tree
 	@rm -rf build/$(1) && mkdir -p build/$(1)
-	@tar -c --exclude=__pycache__ --exclude='*.so' --exclude=libbpf/.git $(2) \
+	@tar -c --exclude=__pycache__ --exclude='*.so' --exclude=libbpf/.git \
 		pylibbpf tests examples benchmarks cdef libbpf docs packaging \
 		$(wildcard *.py *.toml *.md *.in LICENSE* Makefile .gitmodules) | tar -x -C build/$(1)
 	@mkdir -p build/$(1)/build && cp -r build/include build/vmlinux.h build/$(1)/build/
@@ -120,7 +120,7 @@ endef
 .PHONY: test-system-libbpf
 test-system-libbpf: kernel build  ## build against the installed libbpf (1.1 or newer), and run the tests on it
 	@$(PREFLIGHT) system-libbpf
-	$(call copy_tree,system-libbpf,--exclude='libbpf/src/*.c')
+	$(call copy_tree,system-libbpf)
 	cd build/system-libbpf && PYLIBBPF_SYSTEM_LIBBPF=1 $(VENV_PYTHON) build_ffi.py
 	cd build/system-libbpf && PYTHONPATH=$(CURDIR)/build/system-libbpf \
 		$(VENV_PYTHON) $(PYTEST) --ignore tests/packaging $(TESTS)
@@ -133,7 +133,7 @@ test-asan: kernel build  ## run the tests on an extension under AddressSanitizer
 	cd build/asan && PYTHONPATH=$(CURDIR)/build/asan \
 		LD_PRELOAD="$$(cc -print-file-name=libasan.so) $$(cc -print-file-name=libubsan.so)" \
 		ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
-		$(VENV_PYTHON) $(PYTEST) --ignore tests/packaging $(TESTS)
+		$(VENV_PYTHON) $(PYTEST) -o faulthandler_timeout=1200 --ignore tests/packaging $(TESTS)
 
 .PHONY: test-package
 test-package: build  ## build wheel and sdist and install them every way that the manual promises

@@ -11,6 +11,9 @@ extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 html_theme = "furo"
 html_title = f"pylibbpf {release}"
 
+# The built-in `type` in a signature is taken for one of the attributes of that name.
+suppress_warnings = ["ref.python"]
+
 # Docstrings name code in single backquotes.
 default_role = "code"
 

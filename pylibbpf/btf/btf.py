@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     # A type, its id, or its name as C spells it: "u32", "struct event".
     TypeSpec = Type | int | str
 
-# What libbpf answers to input that is no BTF: EPROTO without its magic number,
-# ENODATA for an ELF file without a .BTF section, EINVAL for what contradicts
-# itself, ENOTSUP for a header of the other byte order that it cannot read.
-_FORMAT_ERRNOS = {errno.EINVAL, errno.EPROTO, errno.ENODATA, errno.ENOTSUP, errno.EIO}
+# What libbpf answers to input that is no BTF: EPROTO without its magic number, ENODATA
+# for an ELF file without a .BTF section, EIO for a file that ends too soon, EINVAL for
+# what contradicts itself.
+_FORMAT_ERRNOS = {errno.EINVAL, errno.EPROTO, errno.ENODATA, errno.EIO}
 
 _TAGGED = {"struct": Kind.STRUCT, "union": Kind.UNION, "enum": Kind.ENUM}
 
@@ -261,15 +261,18 @@ class Btf:
                 create(whole, *arguments, free=lib.btf__free, operation=operation, subject=label), label
             )
         except BpfError as error:
-            if error.errno not in _FORMAT_ERRNOS or isinstance(error, FormatError):
+            # libbpf before 1.2 says ENOENT for a missing section as for a missing file.
+            no_section = any("failed to find '.BTF'" in message for message in error.messages)
+            if isinstance(error, FormatError) or not (error.errno in _FORMAT_ERRNOS or no_section):
                 raise
-            if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            if error.errno != errno.EINVAL:
                 hint = "There is no BTF in it: it is no ELF file with a .BTF section, nor raw BTF."
             elif base is None:
                 hint = "If it is split BTF, that of a module, pass the `base` it was made for."
             else:
                 hint = ""
-            raise FormatError(error.errno, operation, label, messages=error.messages, hint=hint) from error
+            number = error.errno or errno.EINVAL
+            raise FormatError(number, operation, label, messages=error.messages, hint=hint) from error
 
     @classmethod
     def _split(

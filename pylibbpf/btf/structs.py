@@ -646,7 +646,7 @@ def storage_type(codec: Codec) -> tuple[type[Any], Callable[[Any], Any] | None]:
 def _make_class(codec: StructCodec) -> type[Any]:
     namespace: dict[str, Any] = {
         "__codec__": codec,
-        "__doc__": f"{codec.name} of BTF, {codec.size} bytes.",
+        "__doc__": f"{printable(codec.name)} of BTF, {codec.size} bytes.",
         "__module__": __name__,
         "__slots__": (),
         "_pack_": 1,

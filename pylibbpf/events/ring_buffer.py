@@ -21,6 +21,7 @@ import os
 import select
 import warnings
 from _thread import RLock
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from operator import length_hint
@@ -340,6 +341,8 @@ class RingBuffer(Generic[T]):
                 # The eventfd is shared with the parent of a forked child, who goes on waiting.
                 if not handle.forked:
                     os.eventfd_write(ring.wake_fd, 1)
+                # A loop over the batch in delivery ends too, and does not first go through the rest of it.
+                deque(self._batch[1], maxlen=0)
 
     def __enter__(self) -> Self:
         with self._handle:

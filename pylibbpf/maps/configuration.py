@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from .._native import NULL, call, check, ffi, lib, path_bytes, text
 from ..enums import MapFlags, MapType
 from ..errors import MapTypeError, NotSupportedError, StateError
+from ..state import State
 from .fd import MapFd
 from .kinds import class_of
 from .layout import Layout, read_layout
@@ -175,12 +176,22 @@ class Configuration(MapFd):
         """The contents that global data, or a struct_ops map, will have. Settable before load, for
         global data.
 
-        None for every other map. After load this is still what it was before, or what libbpf made of it.
+        None for every other map. Of global data it is what the section has now, once it is loaded.
 
-        Raises (setting):
+        Raises:
+            StateError: a struct_ops map after load, or setting it then.
             ValueError: the length is not exactly the map's value_size, or the map takes none.
         """
-        return None if self._object is None else self._get(_initial_value)
+        obj = self._object
+        if obj is None:
+            return None
+        self._require_open()
+        obj._handle.require_own_process()
+        with obj._lock, obj._handle:
+            if self._map_type == MapType.STRUCT_OPS and obj._state != State.OPENED:
+                # By then value_size is the kernel's, and larger than libbpf's memory.
+                raise StateError(f"the initial_value of map '{self.name}' is gone after load")
+            return _initial_value(self._pointer)
 
     @initial_value.setter
     def initial_value(self, value: Buffer) -> None:
@@ -301,7 +312,12 @@ class Configuration(MapFd):
             check(setter(self._pointer, value), f"set {what} of map", f"'{self.name}'")
 
     def _is_kconfig(self) -> bool:
-        return self._internal and self.name.endswith(".kconfig")
+        if not self._internal:
+            return False
+        obj = self._require_object("the value of .kconfig")
+        obj._handle.require_own_process()
+        with obj._lock, obj._handle as pointer:
+            return bool(lib.bpf_object__find_map_by_name(pointer, b".kconfig") == self._pointer)
 
     def _require_object(self, what: str) -> Object:
         self._require_open()

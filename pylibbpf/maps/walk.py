@@ -87,41 +87,51 @@ def keys(map: Map) -> Iterator[bytes]:
     When the last key has vanished and the kernel begins anew, this goes back to
     one that is still there, and on from it. The kernel itself can pass over the
     neighbour of a key that is deleted and put back at that moment (lpm_trie.c:
-    trie_get_next_key compares pointers), so that walks are repeated until one
-    brings nothing new.
+    trie_get_next_key compares pointers), so that this walks twice.
 
     Raises:
-        BpfError: EAGAIN, when keys are deleted faster than they can be read.
+        BpfError: EAGAIN, when keys come or go faster than they can be read.
     """
-    seen: set[bytes] = set()
+    most = 16 * map.max_entries + 100_000
+    # Each key that was seen, and how many there were before it.
+    seen: dict[bytes, int] = {}
     # The keys up to the one that the walk stands on, as far as they have not vanished.
     trail: list[bytes] = []
-    first: bytes | None = None
-    news = False
+    again = True
     fruitless = 0
     while True:
         key = map.next_key_bytes(trail[-1] if trail else None)
         if key is None:
-            if not news:
+            if not again or not trail:
                 return
-            news = False
+            again = False
             trail.clear()
             continue
+        if fruitless > 16 * len(seen) + 10_000 or len(seen) > most:
+            raise BpfError(
+                errno.EAGAIN, "iterate over map", f"'{map.name}'",
+                hint="Its keys come and go faster than they can be read.",
+            )  # fmt: skip
         if key not in seen:
-            seen.add(key)
-            news = True
+            seen[key] = len(seen)
             fruitless = 0
             yield key
         else:
             fruitless += 1
-            if fruitless > 4 * len(seen) + 1000:
-                raise BpfError(
-                    errno.EAGAIN, "iterate over map", f"'{map.name}'",
-                    hint="Its keys are deleted faster than they can be read.",
-                )  # fmt: skip
-            if trail and key == first:
-                trail.pop()  # it has vanished, and this is a new beginning
+            if trail and seen[key] <= seen[trail[-1]] and _is_new_beginning(map, key, trail[-1]):
+                trail.pop()
                 continue
-        if not trail:
-            first = key
         trail.append(key)
+
+
+def _is_new_beginning(map: Map, key: bytes, behind: bytes) -> bool:
+    """Whether the kernel gave a key because the one that it should be behind has vanished.
+
+    If not, the key was deleted and has come back further on.
+    """
+    if key == map.next_key_bytes():
+        return True
+    try:
+        return map.lookup_bytes(behind) is None
+    except BpfError:
+        return False  # a kind whose values cannot be read

@@ -67,25 +67,21 @@ def run(
     if context is not None:
         keep.append(buffer := ffi.from_buffer(context))
         options.ctx_in, options.ctx_size_in = buffer, len(buffer)
-        # A syscall program's context is in and out at once, and has no output buffer
-        # (net/bpf/test_run.c:bpf_prog_test_run_syscall). It is given one on the second try.
-        context_out = ffi.new("char[]", bytes(buffer))
+        context_out = ffi.new("char[]", bytes(context))
         options.ctx_out, options.ctx_size_out = context_out, len(buffer)
     options.repeat = repeat
     options.flags = flags
     options.cpu = cpu
     result = lib.bpf_prog_test_run_opts(fd, options)
-    if result == -errno.EINVAL and context_out is not None:
-        options.ctx_in, options.ctx_out, options.ctx_size_out = context_out, NULL, 0
+    context_size = options.ctx_size_out
+    if result == -errno.EINVAL and repeat == 1:
+        # Program types that run in place take no repeat, not even 1, and no output context: a
+        # syscall program works on the input itself (net/bpf/test_run.c, raw_tp and syscall).
+        options.repeat = 0
+        if context_out is not None:
+            options.ctx_in, options.ctx_out, options.ctx_size_out = context_out, NULL, 0
         result = lib.bpf_prog_test_run_opts(fd, options)
         context_size = options.ctx_size_in
-    elif result == -errno.EINVAL and repeat == 1:
-        # Some program types take no repeat at all, not even 1 (raw_tp, syscall).
-        options.repeat = 0
-        result = lib.bpf_prog_test_run_opts(fd, options)
-        context_size = options.ctx_size_out
-    else:
-        context_size = options.ctx_size_out
     check(result, "run program", subject)
     return RunResult(
         options.retval,

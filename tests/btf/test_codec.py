@@ -50,6 +50,7 @@ def btf() -> Iterator[Btf]:
 # --- integers --------------------------------------------------------------------
 
 
+@settings(deadline=None)
 @given(st.sampled_from(sorted(INTEGERS)), st.integers(-(1 << 130), 1 << 130))
 def test_an_integer_fits_and_comes_back_or_is_an_error(kind: tuple[int, bool], value: int) -> None:
     size, signed = kind
@@ -150,12 +151,14 @@ def test_a_bool_is_true_false_one_or_zero() -> None:
             BOOLEAN.encode(value)
 
 
+@settings(deadline=None)
 @given(st.floats())
 def test_a_double_comes_back(value: float) -> None:
     decoded = DOUBLE.decode(DOUBLE.encode(value))
     assert decoded == value or (math.isnan(decoded) and math.isnan(value))
 
 
+@settings(deadline=None)
 @given(st.floats(width=32))
 def test_a_float_comes_back(value: float) -> None:
     decoded = FLOAT.decode(FLOAT.encode(value))
@@ -229,6 +232,7 @@ def test_aliases_in_an_enum_are_one_value() -> None:
 # --- arrays ----------------------------------------------------------------------------
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=20))
 def test_chars_are_bytes_with_zeroes_behind(value: bytes) -> None:
     if len(value) > 16:
@@ -264,6 +268,7 @@ def test_only_char_makes_a_char_array() -> None:
     assert typedef.decode(b"a\0") == b"a"
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, (1 << 32) - 1), min_size=3, max_size=3))
 def test_an_array_comes_back(values: list[int]) -> None:
     encoded = U32S.encode(values)
@@ -406,7 +411,8 @@ def declared(draw: st.DrawFn, raw: RawBtf, depth: int = 3) -> int:
     return raw.array(inner, draw(st.integers(0, 4)))
 
 
-@settings(max_examples=200)
+@pytest.mark.host("a property test of some seconds")
+@settings(max_examples=200, deadline=None)
 @given(st.data())
 def test_any_type_round_trips_any_value(data: st.DataObject) -> None:
     raw = RawBtf()
@@ -426,7 +432,8 @@ def test_any_type_round_trips_any_value(data: st.DataObject) -> None:
                 codec.encode(wrong)
 
 
-@settings(max_examples=200)
+@pytest.mark.host("a property test of some seconds")
+@settings(max_examples=200, deadline=None)
 @given(
     st.data(),
     st.one_of(

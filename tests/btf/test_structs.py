@@ -449,6 +449,8 @@ def test_bitfields_keep_their_neighbours() -> None:
     assert bits([5, 7, 0x1FFFF, 0, 2, 9]) == made
 
 
+@pytest.mark.host("a property test of some seconds")
+@settings(deadline=None)
 @given(st.data())
 def test_bitfields_of_any_width_at_any_bit(data: st.DataObject) -> None:
     widths = data.draw(st.lists(st.integers(1, 64), min_size=1, max_size=8))
@@ -751,6 +753,7 @@ def reads_as(value: Any, expected: Any) -> bool:
     return bool(value == expected)
 
 
+@pytest.mark.host("a property test of some seconds")
 @settings(max_examples=300, deadline=None)
 @given(st.data())
 def test_any_struct_round_trips_any_value(data: st.DataObject) -> None:

@@ -179,12 +179,12 @@ def test_a_name_is_looked_up_in_the_btf_that_is_given(rings: Rings) -> None:
 
 def test_without_a_type_records_are_bytes_of_their_own_size(rings: Rings) -> None:
     with bpf.RingBuffer(rings.events) as reader:
-        for size in (1, 7, 8, 9, 4096):
+        for size in (1, 0, 7, 8, 9, 4096):
             rings.output(1, size)
         records = reader.read_batch()
-        assert [type(record) for record in records] == [bytes] * 5
-        assert [len(record) for record in records] == [1, 7, 8, 9, 4096]
-        assert records[3][:8] == struct.pack("Q", 3)
+        assert [type(record) for record in records] == [bytes] * 6
+        assert [len(record) for record in records] == [1, 0, 7, 8, 9, 4096]
+        assert records[4][:8] == struct.pack("Q", 4)
 
 
 def test_events_outlive_the_reader_and_the_next_round_of_the_ring(rings: Rings) -> None:
@@ -442,7 +442,7 @@ def test_a_callback_may_close_the_reader(rings: Rings) -> None:
         reader.close()
 
     reader = bpf.RingBuffer(rings.events, Event, callback)
-    rings.output(1)
+    rings.output(10)
     assert reader.poll() == 1
     assert received == [0]
     with pytest.raises(bpf.ClosedError):
@@ -514,7 +514,7 @@ def test_close_from_another_thread_raises_in_a_waiting_call(rings: Rings, waitin
 
 def test_close_in_the_loop_ends_the_loop(rings: Rings) -> None:
     reader = bpf.RingBuffer(rings.events, Event)
-    rings.output(1)
+    rings.output(10)
     for event in reader:
         assert event.sequence == 0
         reader.close()

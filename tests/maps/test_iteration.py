@@ -68,9 +68,9 @@ def test_a_new_key_for_every_key_does_not_go_on_for_ever(hash: HashMap[int, int]
     seen = []
     for key in hash:
         seen.append(key)
-        if len(hash) < 4000:
-            hash[key + 1000 * len(seen)] = 2
-    assert len(seen) == len(set(seen))
+        if len(seen) < 2000:
+            hash[1000 + len(seen)] = 2
+    assert len(seen) == len(set(seen)) <= 2100
     assert set(range(100)) <= set(seen)
 
 
@@ -150,13 +150,14 @@ class Script:
     """
 
     name = "script"
+    max_entries = 16
 
     def __init__(self, keys: bytes, before_step: Callable[[Script, int], None]) -> None:
         self.keys = [bytes([key]) for key in keys]
         self.before_step = before_step
         self.steps = 0
 
-    def next_key_bytes(self, key: bytes | None) -> bytes | None:
+    def next_key_bytes(self, key: bytes | None = None) -> bytes | None:
         self.steps += 1
         self.before_step(self, self.steps)
         if key is None or key not in self.keys:
@@ -215,12 +216,23 @@ def test_a_walk_of_a_map_that_was_emptied_ends() -> None:
 
 
 def test_a_walk_that_gets_nowhere_is_an_error_and_no_endless_loop() -> None:
-    def churn(script: Script, step: int) -> None:
-        # The key that the walk stands on is never there, and the first one is always new to it no more.
-        script.keys = [b"a"] if step % 2 else [b"b"]
+    class Stuck(Script):
+        def next_key_bytes(self, key: bytes | None = None) -> bytes | None:
+            return self.keys[0]
 
     with pytest.raises(BpfError, match="faster than they can be read"):
-        Script(b"a", churn).walk()
+        Stuck(b"a", lambda script, step: None).walk()
+
+
+def test_a_walk_that_always_finds_new_keys_is_an_error_and_no_endless_loop() -> None:
+    class Endless(Script):
+        max_entries = 1
+
+        def next_key_bytes(self, key: bytes | None = None) -> bytes | None:
+            return (int.from_bytes(key or b"", "big") + 1).to_bytes(4, "big")
+
+    with pytest.raises(BpfError, match="faster than they can be read"):
+        Endless(b"", lambda script, step: None).walk()
 
 
 def test_a_trie_ends_while_a_thread_changes_it(loaded: Object) -> None:
@@ -244,5 +256,5 @@ def test_a_trie_ends_while_a_thread_changes_it(loaded: Object) -> None:
         stop.set()
         thread.join()
     assert all(len(found) == len(set(found)) for found in walks)
-    # The kernel passes over a neighbour now and then; that the walk is repeated makes it rare, not impossible.
+    # The kernel passes over a neighbour now and then; walking twice makes that rare, and not impossible.
     assert sum(not set(range(1, 16, 2)) <= set(found) for found in walks) <= 1
