@@ -7,6 +7,7 @@ import gc
 import os
 import shutil
 import subprocess
+import time
 import traceback
 import weakref
 from collections.abc import Callable, Iterator
@@ -41,6 +42,22 @@ def open_fds() -> dict[int, str]:
         except OSError:
             continue  # the directory's own
     return found
+
+
+def eventually(condition: Callable[[], bool]) -> None:
+    """Waits for what the kernel does in its own time: 5.10 puts a pin's object after an RCU grace period."""
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline, "it never came true"
+        time.sleep(0.01)
+
+
+def program_ids() -> set[int]:
+    """The ids of all programs that the kernel has."""
+    ids, next_id = set(), _native.ffi.new("uint32_t *")
+    while _native.lib.bpf_prog_get_next_id(next_id[0], next_id) == 0:
+        ids.add(next_id[0])
+    return ids
 
 
 @pytest.fixture(autouse=True)

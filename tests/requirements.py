@@ -231,7 +231,9 @@ def lirc() -> bool:
 # The libbpf in use
 
 
-@requirement("prepare", "bpf_object__prepare, since libbpf 1.6", found="every kernel: the vendored libbpf has it")
+@requirement(
+    "prepare", "bpf_object__prepare, since libbpf 1.6", found="every kernel: the vendored libbpf has it"
+)
 def prepare() -> bool:
     from pylibbpf import lib
 

@@ -19,6 +19,7 @@ import pylibbpf as bpf
 from pylibbpf.enums import LogLevel
 from pylibbpf.programs import BtfTracePoint, FEntry, Iter, RawTracePoint, SocketFilter, TracePoint, Xdp
 from tests import requirements
+from tests.conftest import eventually, program_ids
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -33,14 +34,6 @@ def spine(bpf_object: Find) -> Iterator[bpf.Object]:
     with bpf.Object.open(bpf_object("spine")) as obj:
         obj.variables["target_pid"].value = os.getpid()
         yield obj
-
-
-def program_ids() -> set[int]:
-    """The ids of all programs that the kernel has."""
-    ids, next_id = set(), bpf.ffi.new("uint32_t *")
-    while bpf.lib.bpf_prog_get_next_id(next_id[0], next_id) == 0:
-        ids.add(next_id[0])
-    return ids
 
 
 # --- open -----------------------------------------------------------------------------
@@ -444,4 +437,4 @@ def test_an_object_pins_and_unpins_all_it_has(spine: bpf.Object, bpffs: Path) ->
     assert id in program_ids()
     for path in bpffs.iterdir():
         path.unlink()
-    assert id not in program_ids()
+    eventually(lambda: id not in program_ids())

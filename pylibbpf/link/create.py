@@ -33,9 +33,7 @@ def require_program(program: Any, *types: ProgramType) -> None:
         raise TypeError(f"a program is attached, not {type(program).__name__}")
     if program.type not in types:
         wanted = " or ".join(kind.name for kind in types)
-        raise ProgramTypeError(
-            f"program '{program.name}' is of type {program.type.name}, not {wanted}"
-        )
+        raise ProgramTypeError(f"program '{program.name}' is of type {program.type.name}, not {wanted}")
 
 
 def link_options() -> CData:

@@ -7,7 +7,7 @@ import errno
 
 from .._native import c_string, ffi, lib, open_fd
 from ..enums import ProgramType
-from ..errors import BpfError, NotFoundError, NotSupportedError
+from ..errors import BpfError, ExistsError, NotFoundError, NotSupportedError
 from .create import Attachable, require_program
 from .link import Link
 
@@ -51,6 +51,10 @@ def attach_raw_tracepoint(program: Attachable, name: str, *, cookie: int = 0) ->
                 )
         except NotFoundError as error:
             error.hint = "Its name stands without its category, as in `ls /sys/kernel/tracing/events/*`."
+            raise
+        except ExistsError as error:
+            # The tracepoint tells probes apart by their data: the program, since 6.10 the link.
+            error.hint = "Before Linux 6.10 a program is attached to one tracepoint only once."
             raise
         except BpfError as error:
             if cookie and error.errno in (errno.EINVAL, errno.E2BIG):

@@ -170,7 +170,10 @@ def _module_ids(name: str) -> Iterator[int]:
             ffi.memmove(info, bytes(ffi.sizeof(info[0])), ffi.sizeof(info[0]))
             info.name, info.name_len = int(ffi.cast("uintptr_t", buffer)), len(buffer)
             size[0] = ffi.sizeof(info[0])
-            check(lib.bpf_obj_get_info_by_fd(fd, info, size), "get the info of BTF")
+            result = lib.bpf_obj_get_info_by_fd(fd, info, size)
+            if result == -errno.E2BIG:
+                return  # before 5.11, which brought names and the BTF of modules together
+            check(result, "get the info of BTF")
             found = ffi.string(buffer).decode(errors="replace")
             if info.kernel_btf and found != "vmlinux" and name in ("", found):
                 yield id[0]

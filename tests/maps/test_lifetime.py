@@ -45,7 +45,7 @@ def in_child(work: Callable[[], object]) -> None:
 
 
 def test_close_while_threads_use_a_map_ends_in_closed_errors_only(vmlinux: Btf) -> None:
-    for _ in range(20):
+    for _ in range(6):
         map = HashMap.create(btf=vmlinux, key_type="u32", value_type="u64", max_entries=64)
         # What would take over the fd number, and what a late write would end up in.
         ends: list[str] = []
@@ -237,7 +237,7 @@ def test_objects_of_maps_that_nobody_closes_are_freed_as_a_whole(bpf_object: Cal
 
 def test_many_maps_leave_no_fd() -> None:
     before = fds()
-    for _ in range(200):
+    for _ in range(50):
         with HashMap.create(key_size=4, value_size=4, max_entries=1) as map:
             map[b"key1"] = b"1234"
             list(map)
