@@ -612,7 +612,7 @@ class Btf:
             TypeError: it is no struct or union.
             FormatError: its layout contradicts itself.
         """
-        from .structs import StructCodec
+        from .layout import StructCodec
 
         found = self._type(of)
         codec = self.codec(found)

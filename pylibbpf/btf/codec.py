@@ -29,6 +29,7 @@ from struct import Struct
 from struct import error as StructError
 from typing import TYPE_CHECKING, Any
 
+from .spelling import declare
 from .types import (
     MAX_RESOLVE_DEPTH,
     Array,
@@ -45,7 +46,6 @@ from .types import (
     TypeTag,
     Var,
     Volatile,
-    declare,
     malformed,
 )
 
@@ -65,13 +65,14 @@ class Codec:
     """Turns values of one type into bytes and back.
 
     Attributes:
-        name: the type as C spells it, "unsigned int".
+        name: the type as C spells it, "unsigned int", "struct event".
+        label: what messages call a value that is not a field of another: "event" for a struct.
         size: bytes of a value.
         format: a number's format as in the standard module struct, "I"; None for other types.
     """
 
     def __init__(self, name: str, size: int, format: str | None = None) -> None:
-        self.name = name
+        self.name = self.label = name
         self.size = size
         self.format = format
         self._bytes_from = Struct(f"{size}s").unpack_from
@@ -469,7 +470,7 @@ def _make(of: Type, within: list[Type], name: str = "") -> Codec:
     elif isinstance(of, Typedef):
         codec = _make_typedef(of, within)
     elif isinstance(of, Composite):
-        from .structs import make_struct_codec
+        from .layout import make_struct_codec
 
         codec = make_struct_codec(of, name, lambda part, name: _make(part, within, name))
     elif isinstance(of, Array):

@@ -17,7 +17,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .codec import ArrayCodec, CharArrayCodec, Codec
-from .structs import BitField, StructCodec
+from .layout import BitField, StructCodec
 
 if TYPE_CHECKING:
     import numpy

@@ -34,7 +34,7 @@ class LinkInfo:
 
 @dataclass(frozen=True)
 class RawTracepointInfo(LinkInfo):
-    """`name` of the tracepoint, and the `cookie` (6.9)."""
+    """`name` of the tracepoint, and the `cookie`, as far as the kernel tells it (6.18)."""
 
     name: str
     cookie: int | None
@@ -43,7 +43,7 @@ class RawTracepointInfo(LinkInfo):
 @dataclass(frozen=True)
 class TracingInfo(LinkInfo):
     """`attach_type`; `target_obj_id` of the BTF object or program, and `target_btf_id` of the function
-    in it (5.13); `cookie` (6.19).
+    in it (5.13); the `cookie`, as far as the kernel tells it (6.18).
     """
 
     attach_type: AttachType
@@ -181,7 +181,7 @@ def _raw_tracepoint(common: Any, info: Any, size: int, fd: int) -> LinkInfo:
     return RawTracepointInfo(
         **common,
         name=_name(fd, "raw_tracepoint", "tp_name"),
-        cookie=info.raw_tracepoint.cookie if _has(size, "raw_tracepoint", "cookie") else None,
+        cookie=info.raw_tracepoint.cookie or None,
     )
 
 
@@ -193,7 +193,7 @@ def _tracing(common: Any, info: Any, size: int, fd: int) -> LinkInfo:
         attach_type=AttachType(part.attach_type),
         target_obj_id=part.target_obj_id if known else None,
         target_btf_id=part.target_btf_id if known else None,
-        cookie=part.cookie if _has(size, "tracing", "cookie") else None,
+        cookie=part.cookie or None,
     )
 
 

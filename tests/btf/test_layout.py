@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from pylibbpf.btf import Btf, Composite, Member, Type, Union
-from pylibbpf.btf.structs import Anonymous, BitField, StructCodec
+from pylibbpf.btf.layout import Anonymous, BitField, StructCodec
 
 SEED = 20240229
 STRUCTS = 150

@@ -88,7 +88,7 @@ def test_changed_words_are_never_a_crash(changes: list[tuple[int, int]]) -> None
 
 
 @pytest.mark.host("a property test of some seconds")
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.data())
 def test_types_that_refer_to_each_other_at_random_are_never_a_crash(data: st.DataObject) -> None:
     count = data.draw(st.integers(1, 12))

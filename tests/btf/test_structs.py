@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from pylibbpf import errors
 from pylibbpf.btf import Btf, Kind, StructValue, UnionValue
 from pylibbpf.btf.codec import ArrayCodec, BoolCodec, BytesCodec, CharArrayCodec, Codec, EnumCodec, FloatCodec
-from pylibbpf.btf.structs import Anonymous, BitField, StructCodec
+from pylibbpf.btf.layout import Anonymous, BitField, StructCodec
 from tests.btf.raw import BOOL, SIGNED, RawBtf, everything
 
 little_endian = sys.byteorder == "little"
