@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
-"""The Python binding of libbpf: open, configure, load, attach and read BPF programs.
+"""The Python binding of libbpf: open, configure, load, attach and read BPF programs::
 
     import pylibbpf as bpf
 

@@ -102,7 +102,7 @@ class VerifierError(BpfError):
         program: name of the rejected program.
         section: its ELF section, or "".
         log: the verifier's log, complete.
-        source: the source line that the verifier was at, "tool.bpf.c:12: *p = 1", or "".
+        source: the source line that the verifier was at, "tool.bpf.c:12: x = 1", or "".
         reason: the verifier's last words.
     """
 
