@@ -261,7 +261,7 @@ class Btf:
                 create(whole, *arguments, free=lib.btf__free, operation=operation, subject=label), label
             )
         except BpfError as error:
-            # libbpf before 1.2 says ENOENT for a missing section as for a missing file.
+            # libbpf 1.1 says ENOENT for a missing section as for a missing file.
             no_section = any("failed to find '.BTF'" in message for message in error.messages)
             if isinstance(error, FormatError) or not (error.errno in _FORMAT_ERRNOS or no_section):
                 raise

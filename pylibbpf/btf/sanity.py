@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
 """What libbpf's C dump, typed dump and alignment take for granted of BTF.
 
-libbpf checks ids and names when it parses (btf.c:btf_sanity_check, since 1.4),
+libbpf checks ids and names when it parses (btf.c:btf_sanity_check, which 1.1 does not have yet),
 but no more. Types that are part of themselves send its recursion down for
 ever, anonymous ones that hold each other twice make it write 2^n lines, a
 member without a size makes it divide by zero. The kernel's own BTF has none of

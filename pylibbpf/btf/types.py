@@ -515,8 +515,8 @@ class Enum(_Sized):
 
     @property
     def signed(self) -> bool:
-        """Whether its values have a sign. Kernels before 6.0 and old compilers do not say, and mean signed
-        ones as often as not (the kind flag came with 6089fb325cf7 of 6.0)."""
+        """Whether its values have a sign. BTF says so since 6.0; older kernels and compilers, clang 14
+        among them, leave it out, and a negative value then appears as a large one."""
         return self._raw.kflag
 
     @property

@@ -12,9 +12,20 @@ import pytest
 
 from pylibbpf import Btf, Object
 from pylibbpf.maps import ArrayMap, HashMap
+from tests import requirements
 
 # What not every kernel of the matrix can create.
 NEWER = ("task_values", "socket_values", "inode_values", "cgroup_values", "probably")
+
+
+@requirements.requirement(
+    "nolock_allocation",
+    "memory for local storage and arenas, which newer kernels allocate with cmpxchg16b only (kmalloc_nolock)",
+    found="5.10, 6.1, 6.12; 7.x where the CPU has cx16, which our emulated one lacks",
+)
+def nolock_allocation() -> bool:
+    flags = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("flags")]
+    return not flags or "cx16" in flags[0].split() or b"kmalloc_nolock" not in requirements.btf()
 
 
 @pytest.fixture

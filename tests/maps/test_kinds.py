@@ -16,6 +16,7 @@ from pylibbpf._native import ffi, lib
 from pylibbpf.enums import MapFlags, MapType
 from pylibbpf.maps import ArrayMap, HashMap, Map
 from pylibbpf.maps.kinds import class_of, types_of
+from tests import requirements
 
 pytestmark = pytest.mark.needs("root")
 
@@ -84,6 +85,8 @@ def made(type: MapType, inner: Map) -> Map:
 
 @pytest.mark.parametrize("type", [type for type in KNOWN if type not in OF_OBJECTS], ids=str)
 def test_one_of_each_type_is_created_and_found_by_its_fd(type: MapType) -> None:
+    if type == MapType.ARENA:
+        requirements.require("nolock_allocation")
     with ArrayMap.create(value_size=8, max_entries=1) as inner:
         try:
             map = made(type, inner)
@@ -262,6 +265,7 @@ def check_storage(map: Any, fd: Any, other: Any) -> None:
 
 
 @pytest.mark.kernel("5.11", "task storage")
+@pytest.mark.needs("nolock_allocation")
 def test_task_storage_belongs_to_a_pidfd(storage: Callable[[str], Any]) -> None:
     mine, first = os.pidfd_open(os.getpid()), os.pidfd_open(1)
     try:
@@ -271,19 +275,20 @@ def test_task_storage_belongs_to_a_pidfd(storage: Callable[[str], Any]) -> None:
         os.close(first)
 
 
+@pytest.mark.needs("nolock_allocation")
 def test_socket_storage_belongs_to_a_socket(storage: Callable[[str], Any]) -> None:
     with socket.socket() as first, socket.socket() as second:
         check_storage(storage("socket_values"), first, second.fileno())
 
 
-@pytest.mark.needs("lsm")
+@pytest.mark.needs("lsm", "nolock_allocation")
 def test_inode_storage_belongs_to_a_file(storage: Callable[[str], Any], tmp_path: Path) -> None:
     with open(tmp_path / "a", "wb") as first, open(tmp_path / "b", "wb") as second:
         check_storage(storage("inode_values"), first, second)
 
 
 @pytest.mark.kernel("6.2", "storage of cgroups")
-@pytest.mark.needs("cgroup2")
+@pytest.mark.needs("cgroup2", "nolock_allocation")
 def test_cgroup_storage_belongs_to_a_cgroup(storage: Callable[[str], Any], cgroups: tuple[int, int]) -> None:
     check_storage(storage("cgroup_values"), *cgroups)
 
