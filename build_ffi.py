@@ -249,7 +249,7 @@ def extension_arguments() -> dict[str, Any]:
 
 ffibuilder = FFI()
 ffibuilder.cdef(declarations())
-ffibuilder.set_source("pylibbpf._libbpf", source(), py_limited_api=True, **extension_arguments())
+ffibuilder.set_source("pylibbpf._libbpf", source(), **extension_arguments())
 
 
 def build_in_place() -> None:
@@ -258,8 +258,6 @@ def build_in_place() -> None:
 
     os.chdir(ROOT)
     setup(
-        name="pylibbpf",
-        packages=["pylibbpf"],
         cffi_modules=["build_ffi.py:ffibuilder"],
         script_args=["-q", "build_ext", "--inplace", "--build-temp", "build/temp"],
     )

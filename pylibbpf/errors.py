@@ -12,6 +12,9 @@ import errno as _errno
 import os
 from collections.abc import Iterable, Sequence
 
+# Not when it is needed: a process that gave up its rights may not be able to read it any more.
+from .permissions import what_stands_in_the_way
+
 # Type checkers take a name like this for true; typing itself would cost 5 ms to import.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -236,8 +239,6 @@ def from_errno(
         return FormatError(errno, operation, subject, messages=messages, hint=hint)
     kind = _CLASS_OF_ERRNO.get(errno, BpfError)
     if kind is PermissionDeniedError and not hint:
-        from .permissions import what_stands_in_the_way
-
         hint = what_stands_in_the_way()
     return kind(errno, operation, subject, messages=messages, hint=hint)
 

@@ -115,11 +115,14 @@ def _pin_hint(path: str, number: int) -> str:
     directory = os.path.dirname(path) or "."
     if not os.path.isdir(directory):
         return f"There is no directory '{directory}'."
-    if number in (errno.EINVAL, errno.EPERM, errno.EACCES) and _file_system(directory) not in ("bpf", ""):
-        return (
-            f"'{directory}' is on {_file_system(directory)}, not on a BPF file system. "
-            "One is usually at /sys/fs/bpf; `mount -t bpf bpf DIRECTORY` makes one."
-        )
+    if number in (errno.EINVAL, errno.EPERM, errno.EACCES):
+        found = _file_system(directory)
+        if found != "bpf":
+            where = f"is on {found}," if found else "is probably"
+            return (
+                f"'{directory}' {where} not on a BPF file system. "
+                "One is usually at /sys/fs/bpf; `mount -t bpf bpf DIRECTORY` makes one."
+            )
     return ""
 
 

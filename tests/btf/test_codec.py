@@ -20,6 +20,8 @@ from pylibbpf._native import ffi
 from pylibbpf.btf import Btf, Codec, Kind, bytes_codec, codec_for
 from tests.btf.raw import BOOL, CHAR, SIGNED, RawBtf, everything
 
+pytestmark = pytest.mark.host("needs no kernel")
+
 
 def codec_of(declare: Callable[[RawBtf], int]) -> Codec:
     raw = RawBtf()

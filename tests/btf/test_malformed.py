@@ -15,6 +15,8 @@ from pylibbpf import errors
 from pylibbpf.btf import Btf, Kind
 from tests.btf.raw import SIGNED, RawBtf, everything
 
+pytestmark = pytest.mark.host("needs no kernel")
+
 GOOD = bytes(everything())
 TYPES_END = 24 + sum(map(len, everything().types))
 

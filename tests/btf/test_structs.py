@@ -20,6 +20,8 @@ from pylibbpf.btf.codec import ArrayCodec, BoolCodec, BytesCodec, CharArrayCodec
 from pylibbpf.btf.layout import Anonymous, BitField, StructCodec
 from tests.btf.raw import BOOL, SIGNED, RawBtf, everything
 
+pytestmark = pytest.mark.host("needs no kernel")
+
 little_endian = sys.byteorder == "little"
 
 
