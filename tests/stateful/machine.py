@@ -221,9 +221,10 @@ class Machine(RuleBasedStateMachine):
         for thing in self.things:
             thing.close()
         self.things.clear()
-        gc.collect()
-        _native.collect()
-        gc.collect()
+        # What a queued handle keeps alive is found by the next collection only.
+        for _ in range(3):
+            gc.collect()
+            _native.collect()
         for path in self.directory.iterdir():
             path.unlink()
         leaked = {fd: target for fd, target in open_fds().items() if self.before.get(fd) != target}
