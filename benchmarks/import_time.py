@@ -26,7 +26,7 @@ def figures() -> list[Figure]:
     found = []
     for name, code, limit in (
         ("import pylibbpf, over bare Python", "import pylibbpf", 15),
-        ("... and its extension", "import pylibbpf; pylibbpf.lib", 15),
+        ("... and its extension", "import pylibbpf; pylibbpf.lib", inf),
         (
             "... and pylibbpf.Object with all it loads",
             "import pylibbpf; pylibbpf.Object; pylibbpf.RingBuffer",
