@@ -240,6 +240,15 @@ def prepare() -> bool:
     return (lib.libbpf_major_version(), lib.libbpf_minor_version()) >= (1, 6)
 
 
+@requirement(
+    "hardened_btf_dump",
+    "a libbpf whose C dump survives broken BTF; 1.1's does not",
+    found="every kernel: the vendored libbpf does",
+)
+def hardened_btf_dump() -> bool:
+    return prepare()
+
+
 # Python
 
 

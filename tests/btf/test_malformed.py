@@ -57,12 +57,14 @@ def test_all_of_good_btf_can_be_used() -> None:
         use_all_of(btf)
 
 
+@pytest.mark.needs("hardened_btf_dump")
 def test_truncated_btf_is_a_format_error() -> None:
     for length in range(len(GOOD)):
         with pytest.raises(errors.FormatError):
             Btf.from_bytes(GOOD[:length])
 
 
+@pytest.mark.needs("hardened_btf_dump")
 @pytest.mark.host("a property test of some seconds")
 @settings(max_examples=400, deadline=None)
 @given(
@@ -89,6 +91,7 @@ def test_changed_words_are_never_a_crash(changes: list[tuple[int, int]]) -> None
         use_all_of(btf)
 
 
+@pytest.mark.needs("hardened_btf_dump")
 @pytest.mark.host("a property test of some seconds")
 @settings(max_examples=200, deadline=None)
 @given(st.data())
