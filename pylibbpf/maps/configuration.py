@@ -186,8 +186,7 @@ class Configuration(MapFd):
         if obj is None:
             return None
         self._require_open()
-        obj._handle.require_own_process()
-        with obj._lock, obj._handle:
+        with obj._turn():
             if self._map_type == MapType.STRUCT_OPS and obj._state != State.OPENED:
                 # By then value_size is the kernel's, and larger than libbpf's memory.
                 raise StateError(f"the initial_value of map '{self.name}' is gone after load")
@@ -243,7 +242,7 @@ class Configuration(MapFd):
             layout = read_layout(fd)
             if layout.type == MapType.STRUCT_OPS:
                 raise MapTypeError(f"map '{map.name}' is of type STRUCT_OPS, which cannot be reused")
-            with obj._lock, obj._handle:
+            with obj._turn():
                 obj._require_opened(f"the map that map '{self.name}' reuses")
                 differences = self._differences(layout)
                 if differences:
@@ -295,8 +294,7 @@ class Configuration(MapFd):
     def _get(self, getter: Any) -> Any:
         """A fact that libbpf has of a map of an object."""
         obj = self._require_object("this")
-        obj._handle.require_own_process()
-        with obj._lock, obj._handle:
+        with obj._turn():
             return getter(self._pointer)
 
     def _configure(self, setter: Any, value: Any, what: str, *, global_data: bool = True) -> None:
@@ -304,8 +302,7 @@ class Configuration(MapFd):
         if not global_data and self._internal:
             # libbpf has mapped the section's memory for one element of an array.
             raise ValueError(f"the {what} of map '{self.name}' cannot be set: it holds global data")
-        obj._handle.require_own_process()
-        with obj._lock, obj._handle:
+        with obj._turn():
             obj._require_opened(f"{what} of map '{self.name}'")
             if self._reused:
                 raise StateError(f"{what} of map '{self.name}' is that of the map that it reuses")
@@ -315,8 +312,7 @@ class Configuration(MapFd):
         if not self._internal:
             return False
         obj = self._require_object("the value of .kconfig")
-        obj._handle.require_own_process()
-        with obj._lock, obj._handle as pointer:
+        with obj._turn() as pointer:
             return bool(lib.bpf_object__find_map_by_name(pointer, b".kconfig") == self._pointer)
 
     def _require_object(self, what: str) -> Object:

@@ -46,8 +46,7 @@ class MapFd:
         self._require_open()
         obj = self._object
         assert obj is not None
-        obj._handle.require_own_process()
-        with obj._lock, obj._handle:
+        with obj._turn():
             if self._fd is None:
                 self._require_created(obj)
                 fd = lib.bpf_map__fd(self._pointer)

@@ -320,8 +320,7 @@ class Map(Configuration, RawElements, Pinnable):
             super().unpin()
             return
         obj = self._require_object("the pin")
-        obj._handle.require_own_process()
-        with obj._lock, obj._handle:
+        with obj._turn():
             try:
                 call(
                     lib.call_bpf_map__unpin, self._pointer, NULL,

@@ -247,8 +247,7 @@ class Section:
         obj = self._object
         mapping = self._mapping
         if mapping is None:
-            obj._handle.require_own_process()
-            with obj._lock, obj._handle:
+            with obj._turn():
                 if self._is_initial(obj):
                     if self._is_kconfig:
                         raise StateError("libbpf fills in .kconfig when the object is loaded")
@@ -265,8 +264,7 @@ class Section:
             raise StateError(f"variable '{name}' is in .kconfig: set it with Object.open(..., kconfig=...)")
         mapping = self._mapping
         if mapping is None:
-            obj._handle.require_own_process()
-            with obj._lock, obj._handle:
+            with obj._turn():
                 if self._is_initial(obj):
                     self._initial(offset, len(data))[0 : len(data)] = data
                     return
@@ -318,8 +316,7 @@ class Section:
         if mapping is not None or self._unmappable:
             return mapping
         obj = self._object
-        obj._handle.require_own_process()
-        with obj._lock, obj._handle:
+        with obj._turn():
             if self._is_initial(obj):
                 return None
             mapping = self._map_it()

@@ -24,6 +24,7 @@ import pytest
 
 import pylibbpf as bpf
 from pylibbpf.events import ShortRecordError, ring_buffer
+from tests.conftest import open_fds
 
 pytestmark = [
     pytest.mark.needs("root", "vmlinux_btf"),
@@ -100,15 +101,6 @@ def waiting(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
 
     monkeypatch.setattr(ring_buffer, "_wait", announced)
     return event
-
-
-def open_fds() -> dict[int, str]:
-    """This process's fds and what they are of, without the one that lists them."""
-    found = {}
-    for name in os.listdir("/proc/self/fd"):
-        with contextlib.suppress(FileNotFoundError):
-            found[int(name)] = os.readlink(f"/proc/self/fd/{name}")
-    return found
 
 
 def sequences(events: Any) -> list[int]:
