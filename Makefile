@@ -43,7 +43,7 @@ $(VENV_PYTHON): | preflight
 # What pyproject.toml asks for, and an editable install: `import pylibbpf` is this checkout.
 $(VENV)/installed: pyproject.toml setup.py | preflight libbpf $(VENV_PYTHON)
 	$(PIP) install --quiet --upgrade pip 'setuptools>=77' 'cffi>=1.17'
-	$(PIP) install --quiet --no-build-isolation --editable '.[numpy,test,lint,docs]'
+	$(PIP) install --quiet --no-build-isolation --editable '.[numpy,symbols,test,lint,docs]'
 	@touch $(EXTENSION) $@
 
 EXTENSION_SOURCES := build_ffi.py $(wildcard cdef/*.c cdef/*.h libbpf/src/*.c libbpf/src/*.h libbpf/src/*.map)

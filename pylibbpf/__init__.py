@@ -24,6 +24,7 @@ _HOME = {
     **dict.fromkeys(("Object",), "object"),
     **dict.fromkeys(("State",), "state"),
     **dict.fromkeys(("Btf",), "btf"),
+    **dict.fromkeys(("Linker",), "linker"),
     **dict.fromkeys(("RingBuffer",), "events"),
     **dict.fromkeys(("Map", "Variable"), "maps"),
     **dict.fromkeys(("Program",), "programs"),
@@ -40,12 +41,12 @@ _HOME = {
         "errors",
     ),
 }
-_MODULES = ("btf", "enums", "errors", "events", "link", "maps", "programs")
+_MODULES = ("btf", "enums", "errors", "events", "features", "kernel", "link", "maps", "programs", "symbols")
 
 # Type checkers take a name like this for true; typing itself would cost 5 ms to import.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from . import btf, enums, errors, events, link, maps, programs
+    from . import btf, enums, errors, events, features, kernel, link, maps, programs, symbols
     from ._native import ffi, lib, libbpf_version
     from .btf import Btf
     from .enums import AttachType, LinkType, LogLevel, MapType, ProgramType
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
     )
     from .events import RingBuffer
     from .link import Link
+    from .linker import Linker
     from .maps import Map, Variable
     from .object import Object
     from .programs import Program
@@ -83,6 +85,7 @@ __all__ = [
     "FormatError",
     "Link",
     "LinkType",
+    "Linker",
     "LogLevel",
     "Map",
     "MapType",
@@ -105,7 +108,9 @@ __all__ = [
     "enums",
     "errors",
     "events",
+    "features",
     "ffi",
+    "kernel",
     "lib",
     "libbpf_version",
     "link",
@@ -113,6 +118,7 @@ __all__ = [
     "num_possible_cpus",
     "programs",
     "set_memlock_limit",
+    "symbols",
 ]
 
 

@@ -64,7 +64,10 @@ def invoke(function: Callable[..., Any], *arguments: Any, level: int | None = No
     if _abandoned:
         collect()
     record = _new_record(level)
-    return _finish(function(record, *arguments), record)
+    done = _finish(function(record, *arguments), record)
+    if not record.log.size:
+        _keep_record(record)
+    return done
 
 
 def call(
@@ -100,16 +103,23 @@ def create(
     record = _new_record(None)
     handle = Handle(None, free, fds=fds)
     try:
-        done = _finish(function(record, *arguments), record)
-        if done.errno:
-            raise error_of(done, operation, subject, hint=hint)
-        handle._value = done.result
+        result = function(record, *arguments)
+        failed = result < 0 if isinstance(result, int) else not result
+        spoke = record.log.size
+        if failed or spoke:
+            done = _finish(result, record)
+            if done.errno:
+                raise error_of(done, operation, subject, hint=hint)
+        handle._value = result
     except BaseException:
         made = record.result
         if made > 0:
             handle._value = made if fds is None and free is os.close else ffi.cast("void *", made)
             handle.close()
         raise
+    # Not before: until here the record is the one that knows what was made.
+    if not spoke:
+        _keep_record(record)
     return handle
 
 
@@ -149,13 +159,29 @@ def _missing_function(operation: str, subject: str | None) -> BpfError:
     )
 
 
+# Records that the next calls use again. Each is one call's at a time: list.pop and list.append are atomic.
+_spare_records: list[CData] = []
+
+
 def _new_record(level: int | None) -> CData:
     if level is None:
         level = DEBUG if _debugging() else INFO
-    record = ffi.gc(lib.glue_call_new(level), lib.glue_call_free)
-    if not record:
-        raise MemoryError
+    try:
+        record = _spare_records.pop()
+    except IndexError:
+        record = ffi.gc(lib.glue_call_new(level), lib.glue_call_free)
+        if not record:
+            raise MemoryError from None
+    else:
+        record.level = level
     return record
+
+
+def _keep_record(record: CData) -> None:
+    """Keeps the record of a call that said nothing for another call."""
+    if len(_spare_records) < 8:
+        record.result = 0
+        _spare_records.append(record)
 
 
 def _finish(result: Any, record: CData) -> Call:
@@ -180,18 +206,28 @@ _LOGGING_LEVELS = {"0": 30, "1": 20, "2": 10}
 
 def _debugging() -> bool:
     """Whether somebody listens to libbpf's debug lines. Who has not imported logging does not."""
-    logging = sys.modules.get("logging")
-    return logging is not None and logging.getLogger("pylibbpf").isEnabledFor(logging.DEBUG)
+    logger = _logger()
+    return logger is not None and bool(logger.isEnabledFor(10))
+
+
+_known_logger: Any = None
+
+
+def _logger() -> Any:
+    """The "pylibbpf" logger, None as long as nobody has imported logging. Finding it takes a lock."""
+    global _known_logger  # noqa: PLW0603 - what a process has one of
+    if _known_logger is None and (logging := sys.modules.get("logging")) is not None:
+        _known_logger = logging.getLogger("pylibbpf")
+    return _known_logger
 
 
 def _log(lines: list[str]) -> list[str]:
     """Sends libbpf's lines to the "pylibbpf" logger and returns them without their level."""
-    logging = sys.modules.get("logging")
-    if logging is not None:
-        logger = logging.getLogger("pylibbpf")
+    logger = _logger()
+    if logger is not None:
         if not logger.handlers:
             # Else logging's handler of last resort would print warnings to stderr.
-            logger.addHandler(logging.NullHandler())
+            logger.addHandler(sys.modules["logging"].NullHandler())
         for line in lines:
             logger.log(_LOGGING_LEVELS[line[0]], "%s", line[1:].removeprefix("libbpf: ").rstrip("\n"))
     return [

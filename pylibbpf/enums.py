@@ -186,6 +186,29 @@ class LinkType(_KernelEnum):
     SOCKMAP = 14
 
 
+class CgroupIterOrder(_KernelEnum):
+    """In which order a cgroup iterator walks, enum bpf_cgroup_iter_order."""
+
+    UNSPEC = 0
+    SELF_ONLY = 1
+    DESCENDANTS_PRE = 2
+    DESCENDANTS_POST = 3
+    ANCESTORS_UP = 4
+    CHILDREN = 5
+
+
+class PerfEventType(_KernelEnum):
+    """What a perf event link is attached to, enum bpf_perf_event_type (6.6)."""
+
+    UNSPEC = 0
+    UPROBE = 1
+    URETPROBE = 2
+    KPROBE = 3
+    KRETPROBE = 4
+    TRACEPOINT = 5
+    EVENT = 6
+
+
 class UpdateFlags(IntFlag):
     """How `Map.put` treats what is there, BPF_ANY and its siblings."""
 
@@ -247,6 +270,49 @@ class AttachFlags(IntFlag):
     ID = 1 << 5
     PREORDER = 1 << 6
     LINK = 1 << 13
+
+
+class XdpMode(IntEnum):
+    """Which part of the kernel runs a XDP program, XDP_FLAGS_*_MODE of linux/if_link.h."""
+
+    DEFAULT = 0  # the driver if it can, else the network stack
+    SKB = 1 << 1  # the network stack
+    DRIVER = 1 << 2
+    HARDWARE = 1 << 3
+
+
+class TcAttachPoint(IntEnum):
+    """Where a filter of traffic control sits, libbpf's enum bpf_tc_attach_point."""
+
+    INGRESS = 1 << 0
+    EGRESS = 1 << 1
+    CUSTOM = 1 << 2
+
+
+class NetfilterFamily(IntEnum):
+    """The packets that a netfilter program sees, NFPROTO_* of linux/netfilter.h."""
+
+    IPV4 = 2
+    IPV6 = 10
+
+
+class NetfilterHook(IntEnum):
+    """Where a netfilter program sees packets, NF_INET_* of linux/netfilter.h."""
+
+    PRE_ROUTING = 0
+    LOCAL_IN = 1
+    FORWARD = 2
+    LOCAL_OUT = 3
+    POST_ROUTING = 4
+
+
+class ProbeAttachMode(IntEnum):
+    """How a kprobe or uprobe is attached, libbpf's enum probe_attach_mode (libbpf 1.2)."""
+
+    DEFAULT = 0  # the best that the kernel has
+    LEGACY = 1  # an event in tracefs, attached by ioctl
+    PERF = 2  # a perf event, attached by ioctl (4.17)
+    LINK = 3  # a perf event, attached by a link (5.15)
 
 
 class LogLevel(IntFlag):

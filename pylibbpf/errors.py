@@ -243,21 +243,6 @@ def from_errno(
     return kind(errno, operation, subject, messages=messages, hint=hint)
 
 
-def verifier_error(errno: int, messages: Sequence[str], section_of: dict[str, str]) -> VerifierError | None:
-    """The verifier's refusal among what libbpf said during a load, or None if there is none.
-
-    libbpf prints a program's log in one message, between two marks
-    (libbpf.c:bpf_object_load_prog).
-    """
-    for index in range(len(messages) - 1, -1, -1):
-        program, log = program_log(messages[index])
-        if log.strip():
-            others = [message for at, message in enumerate(messages) if at != index]
-            section = section_of.get(program, "")
-            return VerifierError(errno, program, log, section=section, messages=others)
-    return None
-
-
 def program_log(message: str) -> tuple[str, str]:
     """The program's name and the verifier log in one of libbpf's messages, or two empty strings."""
     head, begin, rest = message.partition(": -- BEGIN PROG LOAD LOG --\n")

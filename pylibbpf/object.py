@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from . import errors
 from ._native import DEBUG, NULL, Handle, c_string, call, create, error_of, ffi, invoke, lib, path_bytes, text
 from .errors import BpfError, ClosedError, FormatError, NameNotFoundError, StateError
+from .programs.refusal import explain_load
 from .state import State
 
 if TYPE_CHECKING:
@@ -360,9 +361,7 @@ class Object:
                 self.programs[name]._log = log
 
     def _load_error(self, done: Call, verb: str) -> BpfError:
-        sections = {name: program.section for name, program in self.programs.items()}
-        rejected = errors.verifier_error(done.errno, done.messages, sections)
-        return rejected or error_of(done, f"{verb} BPF object", f"'{self.name}'")
+        return explain_load(error_of(done, f"{verb} BPF object", f"'{self.name}'"), self.programs)
 
     def _require_opened(self, what: str) -> None:
         """What a setter calls: configuring ends with prepare and load."""

@@ -43,6 +43,15 @@ def what_stands_in_the_way() -> str:
     return ""
 
 
+def perf_event_paranoid() -> str:
+    """What kernel.perf_event_paranoid has to do with it; "" for a process that it does not hold for."""
+    held = effective_capabilities()
+    if any(held >> _CAPABILITIES[name] & 1 for name in ("CAP_PERFMON", "CAP_SYS_ADMIN")):
+        return ""
+    level = _read("/proc/sys/kernel/perf_event_paranoid").strip()
+    return f"kernel.perf_event_paranoid is {level}: perf events of the whole system need CAP_PERFMON."
+
+
 def _selected(choices: str) -> str:
     """The choice in brackets: "integrity" of "none [integrity] confidentiality"."""
     return choices.partition("[")[2].partition("]")[0]

@@ -7,11 +7,12 @@ import gc
 import os
 import shutil
 import subprocess
+import sys
 import time
-import traceback
 import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
@@ -20,14 +21,19 @@ from tests import requirements
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# Where each live handle was made.
-_made_at: weakref.WeakKeyDictionary[_native.Handle, list[str]] = weakref.WeakKeyDictionary()
+# Where each live handle was made: file, line and function of the callers, the nearest first.
+_made_at: weakref.WeakKeyDictionary[_native.Handle, list[tuple[str, int, str]]] = weakref.WeakKeyDictionary()
 _original_init = _native.Handle.__init__
 
 
 def _recording_init(self: _native.Handle, *arguments: object, **options: object) -> None:
     _original_init(self, *arguments, **options)  # type: ignore[arg-type]
-    _made_at[self] = traceback.format_stack(limit=12)[:-1]
+    callers: list[tuple[str, int, str]] = []
+    frame: FrameType | None = sys._getframe(1)
+    while frame and len(callers) < 12:
+        callers.append((frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name))
+        frame = frame.f_back
+    _made_at[self] = callers
 
 
 _native.Handle.__init__ = _recording_init  # type: ignore[method-assign]
@@ -60,6 +66,13 @@ def program_ids() -> set[int]:
     return ids
 
 
+@pytest.fixture(scope="session", autouse=True)
+def frozen_garbage() -> None:
+    """Takes what pytest and the imports have made out of the collections that every test runs."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
 def no_leaks(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fails a test that leaves an fd or an unfreed handle behind, and says where it was made."""
@@ -76,7 +89,10 @@ def no_leaks(request: pytest.FixtureRequest) -> Iterator[None]:
     ]
     fds = {fd: target for fd, target in open_fds().items() if before.get(fd) != target}
     if handles or fds:
-        stacks = "\n".join(f"{handle.what}, made at:\n{''.join(_made_at[handle])}" for handle in handles)
+        stacks = "\n".join(
+            f"{handle.what}, made at:\n" + "\n".join("  %s:%d, in %s" % caller for caller in _made_at[handle])  # noqa: UP031
+            for handle in handles
+        )
         pytest.fail(f"leaked fds {fds}\nunfreed handles: {len(handles)}\n{stacks}", pytrace=False)
 
 

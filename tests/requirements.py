@@ -107,6 +107,13 @@ def has_capability(number: int) -> bool:
     return bool(effective >> number & 1)
 
 
+@requirement(
+    "own_kernel", "a kernel that nobody else uses, to change its settings", found="5.10, 6.1, 6.12, 7.x"
+)
+def own_kernel() -> bool:
+    return Path("/modules").is_dir()  # tests/kernels/init
+
+
 # File systems: that the kernel has them and the user could mount them, not that they are mounted
 
 
@@ -171,6 +178,11 @@ def kprobe() -> bool:
     return perf_source("kprobe")
 
 
+@requirement("no_kprobe", "a kernel without kprobes", found="6.18")
+def no_kprobe() -> bool:
+    return not kprobe()
+
+
 @requirement("uprobe", "uprobes (CONFIG_UPROBE_EVENTS)", found="every kernel of the matrix")
 def uprobe() -> bool:
     return perf_source("uprobe")
@@ -204,6 +216,12 @@ def perf_source(name: str) -> bool:
 @requirement("tcx", "tcx, since Linux 6.6", found="6.12, 7.x, 6.18")
 def tcx() -> bool:
     return kernel_knows("tcx_link_attach")
+
+
+@requirement("clsact", "the clsact qdisc (CONFIG_NET_SCH_INGRESS)", found="every kernel of the matrix")
+def clsact() -> bool:
+    # Where it is a module, the guests have loaded it.
+    return kernel_knows("ingress_init") or Path("/sys/module/sch_ingress").exists()
 
 
 @requirement("netkit", "netkit devices (Linux 6.7 with CONFIG_NETKIT)", found="6.12, 7.x")
@@ -241,6 +259,17 @@ def prepare() -> bool:
 
 
 @requirement(
+    "attach_mode",
+    "attach modes of kprobes and uprobes, since libbpf 1.2",
+    found="every kernel: the vendored libbpf has them",
+)
+def attach_mode() -> bool:
+    from pylibbpf import lib
+
+    return (lib.libbpf_major_version(), lib.libbpf_minor_version()) >= (1, 2)
+
+
+@requirement(
     "hardened_btf_dump",
     "a libbpf whose C dump survives broken BTF; 1.1's does not",
     found="every kernel: the vendored libbpf does",
@@ -255,6 +284,11 @@ def hardened_btf_dump() -> bool:
 @requirement("numpy", "NumPy", found="the host; the guests go without")
 def numpy() -> bool:
     return importlib.util.find_spec("numpy") is not None
+
+
+@requirement("pyelftools", "pyelftools", found="the host; the guests go without")
+def pyelftools() -> bool:
+    return importlib.util.find_spec("elftools") is not None
 
 
 # The kernel's own word

@@ -41,14 +41,24 @@ from .types import (
 )
 
 if TYPE_CHECKING:
-    from .codec import Codec, bytes_codec, codec_for
+    from .build import BtfBuilder
+    from .codec import Codec, Opaque, bytes_codec, codec_for
+    from .ext import BtfExt
+    from .field import FoundField, MapTypes
+    from .load import LoadedBtf
     from .structs import ArrayValue, StructValue, UnionValue
 
 # Loaded when asked for: structs brings ctypes.
 _LAZY = {
     "Codec": "codec",
+    "Opaque": "codec",
     "bytes_codec": "codec",
     "codec_for": "codec",
+    "BtfBuilder": "build",
+    "BtfExt": "ext",
+    "FoundField": "field",
+    "MapTypes": "field",
+    "LoadedBtf": "load",
     "ArrayValue": "structs",
     "StructValue": "structs",
     "UnionValue": "structs",
@@ -68,6 +78,8 @@ __all__ = [
     "Array",
     "ArrayValue",
     "Btf",
+    "BtfBuilder",
+    "BtfExt",
     "Codec",
     "Composite",
     "Const",
@@ -77,13 +89,17 @@ __all__ = [
     "Enum64",
     "Enumerator",
     "Float",
+    "FoundField",
     "Func",
     "FuncProto",
     "Fwd",
     "Int",
     "Kind",
     "Linkage",
+    "LoadedBtf",
+    "MapTypes",
     "Member",
+    "Opaque",
     "Param",
     "Ptr",
     "Restrict",

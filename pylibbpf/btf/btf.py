@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._native import Handle, c_string, create, ffi, lib, path_bytes, text
 from ..errors import BpfError, ClosedError, FormatError, NameNotFoundError, NotSupportedError
-from .types import Kind, Raw, Type, decode, kind_of, malformed, tail_size
+from .types import DeclTag, Func, Kind, Raw, Type, decode, kind_of, malformed, tail_size
 
 if TYPE_CHECKING:
     import ctypes
@@ -19,9 +19,14 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     import numpy
+    from typing_extensions import Self
 
     from .._libbpf import CData
+    from ..maps import Map
     from .codec import Codec
+    from .field import FoundField, MapTypes
+    from .index import Index
+    from .load import LoadedBtf
 
     Buffer = bytes | bytearray | memoryview
     StrPath = str | bytes | os.PathLike[str] | os.PathLike[bytes]
@@ -79,7 +84,17 @@ class Btf:
     ctypes classes and NumPy dtypes made from it stay valid.
     """
 
-    __slots__ = ("__weakref__", "_base", "_check_needed", "_codecs", "_handle", "_id", "_label", "_owns_base")
+    __slots__ = (
+        "__weakref__",
+        "_base",
+        "_check_needed",
+        "_codecs",
+        "_handle",
+        "_id",
+        "_indexed",
+        "_label",
+        "_owns_base",
+    )
 
     def __init__(
         self,
@@ -100,6 +115,7 @@ class Btf:
         # libbpf's dump and alignment take for granted what the kernel checks for its own BTF.
         self._check_needed = not trusted
         self._codecs: dict[object, Any] = {}
+        self._indexed: Index | None = None
 
     # --- where BTF comes from -----------------------------------------------
 
@@ -278,6 +294,11 @@ class Btf:
     def _split(
         cls, function: Any, *arguments: Any, base: Btf, operation: str, label: str, trusted: bool = False
     ) -> Btf:
+        handle = cls._split_handle(function, *arguments, base=base, operation=operation, label=label)
+        return cls(handle, label, base=base, trusted=trusted and not base._check_needed)
+
+    @staticmethod
+    def _split_handle(function: Any, *arguments: Any, base: Btf, operation: str, label: str) -> Handle:
         """Split BTF, whose C object points to that of its base: the base is held until this is freed."""
         pointer = base._handle.hold()
         held = [base._handle]
@@ -295,11 +316,10 @@ class Btf:
             release()
 
         try:
-            handle = create(function, *arguments, pointer, free=free, operation=operation, subject=label)
+            return create(function, *arguments, pointer, free=free, operation=operation, subject=label)
         except BaseException:
             release()
             raise
-        return cls(handle, label, base=base, trusted=trusted and not base._check_needed)
 
     # --- lifetime --------------------------------------------------------------
 
@@ -315,7 +335,7 @@ class Btf:
         if self._owns_base and self._base is not None:
             self._base.close()
 
-    def __enter__(self) -> Btf:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -325,7 +345,9 @@ class Btf:
 
     def __del__(self) -> None:
         handle = getattr(self, "_handle", None)
-        if isinstance(handle, Handle) and not handle.closed and not sys.is_finalizing():
+        if handle is None or isinstance(handle, _Lent) or handle.closed:
+            return
+        if not sys.is_finalizing():
             import warnings
 
             warnings.warn(f"unclosed {self!r}", ResourceWarning, stacklevel=2, source=self)
@@ -372,6 +394,44 @@ class Btf:
         if not data:
             raise MemoryError
         return ffi.buffer(data, size[0])
+
+    def save(self, path: StrPath) -> None:
+        """Writes the raw BTF to a file, as `from_file()` reads it. OSError as from `open`."""
+        data = self.to_bytes()
+        with open(path, "wb") as file:
+            file.write(data)
+
+    def load(self) -> LoadedBtf:
+        """Loads it into the kernel, where maps and programs can refer to its types (4.18).
+
+        Raises:
+            FormatError: the kernel refused it; `messages` has what it says of which type.
+            NotSupportedError: it is split BTF, which only modules can have.
+            PermissionDeniedError: without CAP_BPF.
+
+        libbpf: bpf_btf_load.
+        """
+        from .load import load
+
+        return load(self)
+
+    def distill(self) -> tuple[Btf, Btf]:
+        """For a split Btf: the smallest base that it can stand on, and itself split from that one.
+
+        The base has only what this refers to, structs by name and size where that is enough, so that
+        the pair can be matched with another kernel's types.
+
+        Returns:
+            The new base and the new split Btf; the caller closes both.
+
+        Raises:
+            ValueError: this is no split Btf.
+
+        libbpf: btf__distill_base (1.5).
+        """
+        from .build import distill
+
+        return distill(self)
 
     # --- types -----------------------------------------------------------------
 
@@ -540,6 +600,110 @@ class Btf:
         """The names of the parts of a type."""
         with self._handle as btf:
             return [_name(btf, offset, of.id) for offset in offsets]
+
+    # --- what tools ask before they choose a program (CO-RE) -----------------------
+
+    def field(self, of: TypeSpec, path: str) -> FoundField:
+        """A field of a struct or union, also inside of others: where it is and of what type.
+
+        `kernel.field("struct task_struct", "se.vruntime").type`
+
+        Args:
+            of: the struct or union, as type, id or name; typedefs are followed.
+            path: names with dots between; members of anonymous structs and unions count as their
+                parent's, and "[2]" is an element of an array. Pointers are not followed.
+
+        Raises:
+            NameNotFoundError: there is no such type or field; `matches` has names that look like it.
+        """
+        from .field import find_field
+
+        return find_field(self, self._type(of), path)
+
+    def has_field(self, of: TypeSpec, path: str) -> bool:
+        """Whether a struct or union is there and has a field. Arguments as for `field`."""
+        try:
+            self.field(of, path)
+        except NameNotFoundError:
+            return False
+        return True
+
+    def enum_value(self, name: str, enum: TypeSpec | None = None) -> int:
+        """The value of an enumerator.
+
+        Args:
+            name: its name, "BPF_MAP_TYPE_ARENA".
+            enum: the enum it is in; by default all enums are searched, anonymous ones included.
+
+        Raises:
+            NameNotFoundError: there is no such enum or enumerator.
+        """
+        if enum is None:
+            found = self._index.enumerators.get(name)
+            if found is None:
+                raise NameNotFoundError("enumerator", name, self._index.enumerators)
+            return found
+        values = dict(getattr(self.resolve(enum), "values", ()))
+        if name not in values:
+            raise NameNotFoundError(f"enumerator of {self._type(enum)}", name, values)
+        return int(values[name])
+
+    def has_enum_value(self, name: str, enum: TypeSpec | None = None) -> bool:
+        """Whether there is an enumerator. Arguments as for `enum_value`."""
+        try:
+            self.enum_value(name, enum)
+        except NameNotFoundError:
+            return False
+        return True
+
+    def function(self, name: str) -> Func:
+        """A function, of the kernel or of a program: its `type` has its parameters and what it returns.
+
+        Raises:
+            NameNotFoundError: there is none of that name. The kernel's BTF leaves out functions that
+                the compiler has inlined everywhere or changed the parameters of.
+        """
+        found = self.find(name, Kind.FUNC)
+        assert isinstance(found, Func)
+        return found
+
+    def has_function(self, name: str) -> bool:
+        """Whether there is a function of that name."""
+        return self._find_id(name, Kind.FUNC) >= 0
+
+    def tags(self, of: TypeSpec, component: int | None = None) -> tuple[str, ...]:
+        """The declaration tags, `btf_decl_tag` in C, of a type, function or variable.
+
+        Args:
+            of: what is tagged.
+            component: which member or parameter of it; None for the whole.
+        """
+        wanted = -1 if component is None else component
+        tags = [self[tag] for tag in self._index.tags.get(self._type(of).id, ())]
+        return tuple(tag.name for tag in tags if isinstance(tag, DeclTag) and tag.component_index == wanted)
+
+    def type_of(self, map: Map) -> MapTypes:
+        """The types of a map's keys and values, for the Btf of the map's object, or the one that the
+        kernel has it by: `Btf.from_id(map.info().btf_id)`.
+
+        Returns:
+            `key` and `value`, None where the map says nothing.
+
+        Raises:
+            ValueError: the map has its types from elsewhere.
+        """
+        from .field import map_types
+
+        return map_types(self, map)
+
+    @property
+    def _index(self) -> Index:
+        found = self._indexed
+        if found is None:
+            from .index import Index
+
+            self._indexed = found = Index(self)
+        return found
 
     # --- C -----------------------------------------------------------------------
 

@@ -11,6 +11,7 @@
 | char array | bytes without the trailing NULs | bytes, zero-filled up to the size |
 | other array | list | a sequence of exactly that length |
 | struct | an instance of its ctypes class | an instance, a dict with every field, a sequence |
+| spin lock, timer, `__kptr` and their like in a struct | `Opaque` | nothing: the kernel keeps its own |
 | union | an instance of its ctypes class | an instance, a dict with one field |
 
 Every type also takes its raw bytes, in a buffer of exactly its size. What does
@@ -25,7 +26,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from functools import cached_property
-from struct import Struct
+from struct import Struct as Packer
 from struct import error as StructError
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,7 @@ from .types import (
     Int,
     Ptr,
     Restrict,
+    Struct,
     Type,
     Typedef,
     TypeTag,
@@ -75,7 +77,7 @@ class Codec:
         self.name = self.label = name
         self.size = size
         self.format = format
-        self._bytes_from = Struct(f"{size}s").unpack_from
+        self._bytes_from = Packer(f"{size}s").unpack_from
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}: {self.size} bytes>"
@@ -156,7 +158,7 @@ class _NumberCodec(Codec):
 
     def __init__(self, name: str, size: int, format: str) -> None:
         super().__init__(name, size, format)
-        packer = Struct(f"={format}")
+        packer = Packer(f"={format}")
         self._pack = packer.pack
         self._unpack_from = packer.unpack_from
 
@@ -268,6 +270,51 @@ class BytesCodec(Codec):
         return self._bytes(buffer, offset)
 
 
+class Opaque(bytes):
+    """What only the kernel may touch, a spin lock or a `__kptr`: system calls read it as zeroes."""
+
+    kernel_type: str
+
+    def __repr__(self) -> str:
+        return f"<{self.kernel_type}>"
+
+    __str__ = __repr__
+
+
+# Structs that the kernel finds in map values, and neither shows nor takes from system calls
+# (kernel/bpf/btf.c:btf_get_field_type), and tags of pointers that it treats so.
+_OPAQUE_STRUCTS = {
+    *("bpf_spin_lock", "bpf_res_spin_lock", "bpf_timer", "bpf_wq", "bpf_task_work", "bpf_refcount"),
+    *("bpf_list_head", "bpf_list_node", "bpf_rb_root", "bpf_rb_node"),
+}
+_OPAQUE_TAGS = {"kptr", "kptr_untrusted", "percpu_kptr", "uptr"}
+
+
+class OpaqueCodec(BytesCodec):
+    """A field that only the kernel may touch."""
+
+    def encode(self, value: Any, where: str = "") -> bytes:
+        try:
+            return super().encode(value, where)
+        except TypeError:
+            raise TypeError(f"{at(where)}{self.name} is the kernel's: leave it out") from None
+
+    def decode(self, buffer: Any, offset: int = 0) -> Opaque:
+        found = Opaque(self._bytes(buffer, offset))
+        found.kernel_type = self.name
+        return found
+
+
+def opaque_codec(of: Type) -> OpaqueCodec | None:
+    """The codec of a member that only the kernel may touch; None for any other."""
+    target = _behind(of)
+    if isinstance(target, Struct) and target.name in _OPAQUE_STRUCTS:
+        return OpaqueCodec(str(target), target.size)
+    if isinstance(target, Ptr) and isinstance(tag := target.type, TypeTag) and tag.name in _OPAQUE_TAGS:
+        return OpaqueCodec(f"{target} __{tag.name}", target.size)
+    return None
+
+
 class CharArrayCodec(Codec):
     """An array of char: bytes, with zeroes behind."""
 
@@ -342,7 +389,7 @@ class ArrayCodec(Codec):
         self.length = length
         # All at once, where each value is packed as it is.
         plain = isinstance(element, _NumberCodec) and not isinstance(element, EnumCodec)
-        self._packer = Struct(f"={length}{element.format}") if plain else None
+        self._packer = Packer(f"={length}{element.format}") if plain else None
 
     @cached_property
     def cls(self) -> type[Any]:

@@ -8,7 +8,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from typing import Any, ClassVar
 
-from .codec import BoolCodec, Codec, EnumCodec, IntCodec, at, fitting_int, printable
+from .codec import (
+    BoolCodec,
+    Codec,
+    EnumCodec,
+    IntCodec,
+    OpaqueCodec,
+    at,
+    fitting_int,
+    opaque_codec,
+    printable,
+)
 from .structs import StructValue, make_class, storage_type, unit_type
 from .types import Composite, Int, Member, Type, Union, malformed
 
@@ -43,7 +53,7 @@ class Field:
     @property
     def needed(self) -> bool:
         """Whether a complete value has to have it."""
-        return self.size > 0
+        return self.size > 0 and not isinstance(self.codec, OpaqueCodec)
 
     @property
     def wanted(self) -> str:
@@ -349,7 +359,7 @@ def _laid_out(
 ) -> Field | Anonymous | None:
     """A member at its place; None for one that has neither a name nor fields."""
     target = member.type
-    codec = make(target, member.name)
+    codec = (opaque_codec(target) if member.name else None) or make(target, member.name)
     width, bit_offset = member.bitfield_size, member.bit_offset
     if not width and isinstance(codec, IntCodec):
         # Compilers of 2018 and before have the width of a bitfield in its integer type.

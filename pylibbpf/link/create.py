@@ -4,34 +4,47 @@
 from __future__ import annotations
 
 import errno
+import os
 from typing import TYPE_CHECKING, Any, Protocol
 
-from .._native import NULL, Handle, ffi, lib, open_fd
-from ..enums import AttachType, ProgramType
-from ..errors import BpfError, NotSupportedError, ProgramTypeError
+from .._native import NULL, Handle, create, ffi, lib
+from ..enums import AttachType, LinkType, ProgramType
+from ..errors import BpfError, ClosedError, NotSupportedError, ProgramTypeError
+from ..since import why_not
 from .link import Link
+from .target import describe_target
 
 if TYPE_CHECKING:
     from .._libbpf import CData
+    from ..programs.info import ProgramInfo
 
 
 class Attachable(Protocol):
     """What the attach functions take: a program of any origin."""
 
     name: str
+    section: str  # "" for a program that came from the kernel
 
+    @property
+    def closed(self) -> bool: ...
     @property
     def type(self) -> ProgramType: ...
     @property
     def expected_attach_type(self) -> AttachType | None: ...
+    def info(self) -> ProgramInfo: ...
     def _fd_handle(self) -> Handle: ...
 
 
 def require_program(program: Any, *types: ProgramType) -> None:
-    """Raises TypeError for what is no program, ProgramTypeError for one of another type than these."""
-    if not hasattr(program, "_fd_handle") or not hasattr(program, "expected_attach_type"):
+    """Raises TypeError for what is no program, ClosedError for a closed one, and ProgramTypeError for one
+    of another type than these; any will do if none is given."""
+    # Of the class: of the program, hasattr would ask libbpf for the attach type.
+    kind = type(program)
+    if not hasattr(kind, "_fd_handle") or not hasattr(kind, "expected_attach_type"):
         raise TypeError(f"a program is attached, not {type(program).__name__}")
-    if program.type not in types:
+    if program.closed:
+        raise ClosedError(f"program '{program.name}' is closed")
+    if types and program.type not in types:
         wanted = " or ".join(kind.name for kind in types)
         raise ProgramTypeError(f"program '{program.name}' is of type {program.type.name}, not {wanted}")
 
@@ -50,7 +63,11 @@ def create_link(
     options: CData = NULL,
     *,
     where: str = "",
+    target: object = None,
+    link_type: LinkType | None = None,
     since: str = "",
+    hint: str = "",
+    kind: type[Link] = Link,
 ) -> Link:
     """Creates a link and returns it in the class of its type; the caller owns it.
 
@@ -60,25 +77,51 @@ def create_link(
         attach_type: where it attaches.
         options: struct bpf_link_create_opts.
         where: the target, in words, for errors.
+        target: instead, the target as the caller gave it, from which an error makes the words.
+        link_type: the type of link that is made, where that is known.
         since: what needs which kernel, for an EINVAL that a kernel without it answers.
+        hint: what to do about any other error.
+        kind: the class to return it in, `RawLink` for one that takes every type.
+
+    Raises:
+        NotSupportedError: this kernel has no such link, or no such option.
+        BpfError: it refused.
 
     libbpf: bpf_link_create.
     """
-    operation = f"attach program '{program.name}'" + (" to" if where else "")
     with program._fd_handle() as fd:
         try:
-            handle = open_fd(
-                lib.call_bpf_link_create,
-                fd,
-                target_fd,
-                attach_type,
-                options,
-                operation=operation,
-                subject=where or None,
-            )
+            handle = create(
+                lib.call_bpf_link_create, fd, target_fd, attach_type, options,
+                free=os.close, operation="attach",
+            )  # fmt: skip
         except BpfError as error:
-            # A bpf_attr with fields that the kernel does not know is E2BIG.
-            if since and error.errno in (errno.EINVAL, errno.E2BIG):
-                raise NotSupportedError(error.errno, operation, where or None, hint=since) from error
-            raise
-    return Link._of_fd(handle, owned=True)
+            if target is not None:
+                where = describe_target(target)
+            error.operation = f"attach program '{program.name}'" + (" to" if where else "")
+            error.subject = where or None
+            explained = _explained(error, attach_type, link_type, since, hint)
+            if explained is error:
+                raise
+            raise explained from error
+    return kind._of_fd(handle, owned=True, type=link_type)
+
+
+def _explained(
+    error: BpfError, attach_type: AttachType, link_type: LinkType | None, since: str, hint: str
+) -> BpfError:
+    """The error, as one that says what this kernel lacks, if it is known to lack something."""
+    missing = (link_type is not None and why_not(link_type)) or why_not(attach_type)
+    # A bpf_attr with fields that the kernel does not know is E2BIG.
+    if not missing and error.errno in (errno.EINVAL, errno.E2BIG):
+        missing = since
+    if not missing:
+        error.hint = error.hint or hint
+        return error
+    return NotSupportedError(
+        error.errno or 0,
+        error.operation,
+        error.subject,
+        messages=error.messages,
+        hint=f"{missing} {hint}".strip(),
+    )

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from .._native import check, ffi, lib
-from ..enums import AttachType, LinkType
+from ..enums import AttachType, LinkType, PerfEventType
 
 if TYPE_CHECKING:
     from .._libbpf import CData
@@ -121,20 +122,82 @@ class NetfilterInfo(LinkInfo):
 
 
 @dataclass(frozen=True)
-class MultiInfo(LinkInfo):
-    """kprobe.multi (6.6) and uprobe.multi (6.8): `count` of functions and `flags`."""
+class KProbeMultiInfo(LinkInfo):
+    """kprobe.multi and kprobe.session (6.6): the `addresses` of the functions, if the reader may know them
+    (kernel.kptr_restrict), and `flags`; how many runs it `missed` (6.7); the `cookies`, in the order of the
+    addresses and 0 without any (6.9).
+    """
 
-    count: int
-    flags: int
+    count: int | None
+    flags: int | None
+    addresses: tuple[int, ...] | None
+    missed: int | None
+    cookies: tuple[int, ...] | None
+
+
+@dataclass(frozen=True)
+class UProbeMultiInfo(LinkInfo):
+    """uprobe.multi and uprobe.session (6.8): the `path` of the file, the `offsets` in it and `flags`; the
+    `pid` of the process that it is limited to, if any; in the order of the offsets the
+    `reference_counter_offsets` and `cookies`, 0 where there is none.
+    """
+
+    count: int | None
+    flags: int | None
+    path: str | None
+    offsets: tuple[int, ...] | None
+    reference_counter_offsets: tuple[int, ...] | None
+    cookies: tuple[int, ...] | None
+    pid: int | None
 
 
 @dataclass(frozen=True)
 class PerfEventInfo(LinkInfo):
-    """`event_type`, enum bpf_perf_event_type: 1 uprobe, 2 uretprobe, 3 kprobe, 4 kretprobe,
-    5 tracepoint, 6 event (6.6).
+    """`event_type`; None before 6.6, which brought it and the subclasses of this."""
+
+    event_type: PerfEventType | None
+
+
+@dataclass(frozen=True)
+class KProbeInfo(PerfEventInfo):
+    """kprobe and kretprobe: the `function` and the `offset` in it; the `address` of the probe, if the
+    reader may know it (kernel.kptr_restrict); how many runs it `missed` (6.7); the `cookie` (6.9).
     """
 
-    event_type: int | None
+    function: str
+    offset: int
+    address: int | None
+    missed: int | None
+    cookie: int | None
+
+
+@dataclass(frozen=True)
+class UProbeInfo(PerfEventInfo):
+    """uprobe and uretprobe: the `file` and the `offset` in it; the `cookie` (6.9); the
+    `reference_counter_offset`, if it has one and the kernel tells it (6.17).
+    """
+
+    file: str
+    offset: int
+    cookie: int | None
+    reference_counter_offset: int | None
+
+
+@dataclass(frozen=True)
+class TracepointInfo(PerfEventInfo):
+    """The `name` of the tracepoint, without its category; the `cookie` (6.9)."""
+
+    name: str
+    cookie: int | None
+
+
+@dataclass(frozen=True)
+class EventInfo(PerfEventInfo):
+    """Other perf events: `config` and `attribute_type`, as in struct perf_event_attr; the `cookie` (6.9)."""
+
+    config: int
+    attribute_type: int
+    cookie: int | None
 
 
 def link_info(fd: int) -> LinkInfo:
@@ -157,24 +220,26 @@ def _query(fd: int, prepare: Callable[[Any], None] | None = None) -> tuple[CData
 
 # The longest name of a tracepoint or iterator target (MODULE_NAME_LEN and KSYM_NAME_LEN stay below).
 _NAME_SIZE = 512
+# linux/limits.h
+_PATH_MAX = 4096
 
 
-def _name(fd: int, member: str, field: str) -> str:
+def _name(fd: int, member: str, field: str, length: str = "", size: int = _NAME_SIZE) -> str:
     """A name that the kernel copies to where the struct points."""
-    buffer = ffi.new("char[]", _NAME_SIZE)
+    buffer = ffi.new("char[]", size)
 
     def point(info: Any) -> None:
-        part = getattr(info, member)
+        part = attrgetter(member)(info)
         setattr(part, field, int(ffi.cast("uintptr_t", buffer)))
-        setattr(part, f"{field}_len", _NAME_SIZE)
+        setattr(part, length or f"{field}_len", size)
 
     _query(fd, point)
     return ffi.string(buffer).decode(errors="replace")
 
 
-def _has(size: int, member: str, field: str) -> bool:
+def _has(size: int, *field: str) -> bool:
     """Whether this kernel's struct reaches as far as a field."""
-    return size > ffi.offsetof("struct bpf_link_info", member, field)
+    return size > ffi.offsetof("struct bpf_link_info", *field)
 
 
 def _raw_tracepoint(common: Any, info: Any, size: int, fd: int) -> LinkInfo:
@@ -213,6 +278,117 @@ def _iter(common: Any, info: Any, size: int, fd: int) -> LinkInfo:
     )
 
 
+def _perf_event(common: Any, info: Any, size: int, fd: int) -> LinkInfo:
+    if not info.perf_event.type:
+        return PerfEventInfo(**common, event_type=None)
+    common = {**common, "event_type": PerfEventType(info.perf_event.type)}
+    member = _PERF_EVENT_MEMBERS.get(common["event_type"])
+    return member(common, info.perf_event.u, size, fd) if member else PerfEventInfo(**common)
+
+
+def _perf_cookie(part: Any, size: int) -> int | None:
+    # One commit added the cookie to all members (6.9); that of kprobes makes the struct longer.
+    return part.cookie if _has(size, "perf_event", "u", "kprobe", "cookie") else None
+
+
+def _kprobe(common: Any, union: Any, size: int, fd: int) -> LinkInfo:
+    part = union.kprobe
+    return KProbeInfo(
+        **common,
+        function=_name(fd, "perf_event.u.kprobe", "func_name", "name_len"),
+        offset=part.offset,
+        address=part.addr or None,
+        missed=part.missed if _has(size, "perf_event", "u", "kprobe", "missed") else None,
+        cookie=_perf_cookie(part, size),
+    )
+
+
+def _uprobe(common: Any, union: Any, size: int, fd: int) -> LinkInfo:
+    return UProbeInfo(
+        **common,
+        file=_name(fd, "perf_event.u.uprobe", "file_name", "name_len", _PATH_MAX),
+        offset=union.uprobe.offset,
+        cookie=_perf_cookie(union.uprobe, size),
+        reference_counter_offset=union.uprobe.ref_ctr_offset or None,
+    )
+
+
+def _tracepoint(common: Any, union: Any, size: int, fd: int) -> LinkInfo:
+    return TracepointInfo(
+        **common,
+        name=_name(fd, "perf_event.u.tracepoint", "tp_name", "name_len"),
+        cookie=_perf_cookie(union.tracepoint, size),
+    )
+
+
+def _event(common: Any, union: Any, size: int, fd: int) -> LinkInfo:
+    part = union.event
+    return EventInfo(**common, config=part.config, attribute_type=part.type, cookie=_perf_cookie(part, size))
+
+
+def _kprobe_multi(common: Any, info: Any, size: int, fd: int) -> LinkInfo:
+    count, has_cookies = info.kprobe_multi.count, _has(size, "kprobe_multi", "cookies")
+    if not count:
+        none = {"count": None, "flags": None, "addresses": None, "missed": None, "cookies": None}
+        return KProbeMultiInfo(**common, **none)
+    addresses, cookies = (ffi.new("uint64_t[]", count) for _ in range(2))
+
+    def point(info: Any) -> None:
+        part = info.kprobe_multi
+        part.count = count
+        part.addrs = int(ffi.cast("uintptr_t", addresses))
+        if has_cookies:
+            part.cookies = int(ffi.cast("uintptr_t", cookies))
+
+    filled = _query(fd, point)[0].kprobe_multi
+    return KProbeMultiInfo(
+        **common,
+        count=count,
+        flags=filled.flags,
+        addresses=tuple(addresses) if any(addresses) else None,
+        missed=filled.missed if _has(size, "kprobe_multi", "missed") else None,
+        cookies=tuple(cookies) if has_cookies else None,
+    )
+
+
+def _uprobe_multi(common: Any, info: Any, size: int, fd: int) -> LinkInfo:
+    count = info.uprobe_multi.count
+    if not count:
+        fields = ("count", "flags", "path", "offsets", "reference_counter_offsets", "cookies", "pid")
+        return UProbeMultiInfo(**common, **dict.fromkeys(fields))
+    path = ffi.new("char[]", _PATH_MAX)
+    lists = {name: ffi.new("uint64_t[]", count) for name in ("offsets", "ref_ctr_offsets", "cookies")}
+
+    def point(info: Any) -> None:
+        part = info.uprobe_multi
+        part.count = count
+        part.path, part.path_size = int(ffi.cast("uintptr_t", path)), _PATH_MAX
+        for name, values in lists.items():
+            setattr(part, name, int(ffi.cast("uintptr_t", values)))
+
+    filled = _query(fd, point)[0].uprobe_multi
+    return UProbeMultiInfo(
+        **common,
+        count=count,
+        flags=filled.flags,
+        path=ffi.string(path).decode(errors="surrogateescape"),
+        offsets=tuple(lists["offsets"]),
+        reference_counter_offsets=tuple(lists["ref_ctr_offsets"]),
+        cookies=tuple(lists["cookies"]),
+        pid=filled.pid or None,
+    )
+
+
+_PERF_EVENT_MEMBERS: dict[PerfEventType, Callable[[Any, Any, int, int], LinkInfo]] = {
+    PerfEventType.UPROBE: _uprobe,
+    PerfEventType.URETPROBE: _uprobe,
+    PerfEventType.KPROBE: _kprobe,
+    PerfEventType.KRETPROBE: _kprobe,
+    PerfEventType.TRACEPOINT: _tracepoint,
+    PerfEventType.EVENT: _event,
+}
+
+
 def _fields(
     kind: Callable[..., LinkInfo], member: str, *names: str
 ) -> Callable[[Any, Any, int, int], LinkInfo]:
@@ -240,9 +416,7 @@ _READERS: dict[LinkType, Callable[[Any, Any, int, int], LinkInfo]] = {
     LinkType.STRUCT_OPS: _fields(MapLinkInfo, "struct_ops", "map_id"),
     LinkType.SOCKMAP: _fields(SockMapInfo, "sockmap", "map_id", "attach_type"),
     LinkType.NETFILTER: _fields(NetfilterInfo, "netfilter", "pf", "hooknum", "priority", "flags"),
-    LinkType.KPROBE_MULTI: _fields(MultiInfo, "kprobe_multi", "count", "flags"),
-    LinkType.UPROBE_MULTI: _fields(MultiInfo, "uprobe_multi", "count", "flags"),
-    LinkType.PERF_EVENT: lambda common, info, size, fd: PerfEventInfo(
-        **common, event_type=info.perf_event.type or None
-    ),
+    LinkType.KPROBE_MULTI: _kprobe_multi,
+    LinkType.UPROBE_MULTI: _uprobe_multi,
+    LinkType.PERF_EVENT: _perf_event,
 }

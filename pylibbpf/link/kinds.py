@@ -7,11 +7,12 @@ from ..enums import LinkType
 from .cgroup import CgroupLink
 from .iter import IterLink
 from .kprobe_multi import KProbeMultiLink
-from .link import Link, RawLink
+from .link import Link
 from .netfilter import NetfilterLink
 from .netkit import NetkitLink
 from .netns import NetNsLink
 from .perf_event import PerfEventLink
+from .raw_link import RawLink
 from .raw_tracepoint import RawTracepointLink
 from .sockmap import SockMapLink
 from .struct_ops import StructOpsLink

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import functools
 import os
 import warnings
 from collections.abc import Iterator
@@ -17,8 +18,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from .._native import Handle, check, ffi, lib, open_fd
 from ..enums import LinkType
-from ..errors import NotFoundError, NotSupportedError
-from ..pins import Pinnable, fd_kind, open_pinned, require_kind
+from ..errors import BpfError, Error, NotFoundError, NotSupportedError
+from ..pins import Pinnable, open_pinned, require_kind
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -31,6 +32,12 @@ if TYPE_CHECKING:
 # include/uapi/linux/bpf.h: only if the program attached is `old`.
 BPF_F_REPLACE = 1 << 2
 
+_UPDATE_HINTS = {
+    -errno.EINVAL: "The program is of another type or attach type than the attached one, or the flags are "
+    "not for this link.",
+    -errno.ENOLINK: "What it was attached to is gone, or it was detached.",
+}
+
 
 class Link(Pinnable):
     """An attached program. `close()` ends the attachment, unless the link is pinned or held elsewhere.
@@ -42,11 +49,13 @@ class Link(Pinnable):
     _pin_word = "link"
     # Whether the kernel can put another program into a link of this type.
     _updatable: ClassVar[bool] = False
+    # Whether the class stands for links of every type, as RawLink does.
+    _any_type: ClassVar[bool] = False
 
     _handle: Handle  # of libbpf's struct bpf_link, or of the fd
     _fd: int  # valid while the handle is borrowed
     _link_type: LinkType | None
-    _link_id: int | None
+    _link_id: int | None  # of a link that was made here: None until somebody asks
     _owned: bool  # made by an attach of this process: dropping it detaches
     _tracked: bool  # by its program, which closes it
 
@@ -55,9 +64,7 @@ class Link(Pinnable):
 
     @classmethod
     def _make(cls, handle: Handle, fd: int, type: LinkType | None, id: int | None, owned: bool) -> Link:
-        from .kinds import link_class
-
-        kind = link_class(type) if type is not None else cls
+        kind = cls if type is None or cls._any_type else _class_of(type)
         self = object.__new__(kind)
         self._handle = handle
         self._fd = fd
@@ -65,12 +72,12 @@ class Link(Pinnable):
         self._link_id = id
         self._owned = owned
         self._tracked = False
-        handle.what = f"{kind.__name__}" + (f" {id}" if id else "")
+        handle.what = f"{kind.__name__} {id}" if id else kind.__name__
         return self
 
     @classmethod
-    def _of_pointer(cls, handle: Handle, program: Program, needed: Handle | None) -> Link:
-        """The link that libbpf made for a program. `needed` stays alive until the link is freed."""
+    def _of_pointer(cls, handle: Handle, needed: Handle | None) -> Link:
+        """The link that libbpf made. `needed` stays alive until it is freed."""
         if needed is not None:
             needed.hold()
 
@@ -83,21 +90,31 @@ class Link(Pinnable):
             handle._free = free
         with handle as pointer:
             fd = lib.bpf_link__fd(pointer)
-            if fd_kind(fd) == "link":
+            try:
                 type, id = _type_and_id(fd)
-                return cls._make(handle, fd, type, id, owned=True)
-        # Before 5.15 a perf event takes a program by ioctl: there is no link.
-        from .perf_event import PerfEventLink
+            except BpfError:
+                # Before 5.15 a perf event takes a program by ioctl: there is no link.
+                from .perf_event import PerfEventLink
 
-        return PerfEventLink._make(handle, fd, None, None, owned=True)
+                return PerfEventLink._make(handle, fd, None, None, owned=True)
+            return cls._make(handle, fd, type, id, owned=True)
 
     @classmethod
-    def _of_fd(cls, handle: Handle, *, owned: bool) -> Link:
-        """The link of an fd, in the class of its type, which must be this class or below it."""
+    def _of_fd(cls, handle: Handle, *, owned: bool, type: LinkType | None = None) -> Link:
+        """The link of an fd, in the class of its type, which must be this class or below it.
+
+        Args:
+            handle: of the fd, and nobody else's yet.
+            owned: whether it was made here.
+            type: its type, where that is known. The kernel is not asked then.
+        """
+        if type is not None and not cls._any_type:
+            return cls._make(handle, handle._value, type, None, owned)
         try:
-            with handle as fd:
-                type, id = _type_and_id(fd)
-                self = cls._make(handle, fd, type, id, owned)
+            # Nobody else has this handle yet, who could close it.
+            fd = handle._value
+            type, id = _type_and_id(fd)
+            self = cls._make(handle, fd, type, id, owned)
             if not isinstance(self, cls):
                 raise TypeError(
                     f"link {id} is a {self.__class__.__name__} ({type.name}), not a {cls.__name__}"
@@ -121,8 +138,12 @@ class Link(Pinnable):
         Raises:
             NotSupportedError: this attachment is no link.
         """
-        if self._link_id is None:
+        if self._link_type is None:
             raise self._no_link("tell the id of")
+        if self._link_id is None:
+            with self._handle:
+                self._link_id = _type_and_id(self._fd)[1]
+            self._handle.what = f"{type(self).__name__} {self._link_id}"
         return self._link_id
 
     @property
@@ -197,14 +218,15 @@ class Link(Pinnable):
                     options.old_prog_fd = old_fd
                     options.flags = flags | BPF_F_REPLACE
                     result = lib.bpf_link_update(self._fd, new_fd, options)
-        if result == -errno.EINVAL and not self._updatable:
+        if result in (-errno.EINVAL, -errno.EOPNOTSUPP) and not self._can_update():
             raise NotSupportedError(
                 errno.EOPNOTSUPP,
                 "update",
                 repr(self),
                 hint="Links of this type keep their program: attach the new one, then close this link.",
             )
-        check(result, "update", repr(self))
+        hint = "`old` is not the attached program." if result == -errno.EPERM and old is not None else ""
+        check(result, "update", repr(self), hint=hint or _UPDATE_HINTS.get(result, ""))
 
     def pin(self, path: StrPath) -> None:
         if not self.is_bpf_link:
@@ -240,6 +262,9 @@ class Link(Pinnable):
         else:
             check(result, "detach", repr(self))
 
+    def _can_update(self) -> bool:
+        return self._updatable
+
     # --- end --------------------------------------------------------------------------
 
     @property
@@ -261,28 +286,31 @@ class Link(Pinnable):
     def __del__(self) -> None:
         handle: Handle | None = getattr(self, "_handle", None)
         # The handle frees itself; this only says what the program forgot.
-        if handle is None or handle.closed or handle.forked or self._tracked:
+        if handle is None or handle._closed or handle.forked or self._tracked:
             return
         if self._owned and self._pinned_path is None:
             warnings.warn(
-                f"{self!r} was dropped, and so detached; keep it, pin it, or close() it",
+                f"{self._words()} was dropped, and so detached; keep it, pin it, or close() it",
                 RuntimeWarning,
                 stacklevel=2,
                 source=self,
             )
         else:
-            warnings.warn(f"{self!r} was not closed", ResourceWarning, stacklevel=2, source=self)
+            warnings.warn(f"{self._words()} was not closed", ResourceWarning, stacklevel=2, source=self)
 
     def __repr__(self) -> str:
+        if self._link_type is not None and not self._handle.closed:
+            try:
+                self.id  # noqa: B018 - asked for, so that it is known
+            except Error:
+                pass
+        return self._words()
+
+    def _words(self) -> str:
+        """What it is, as far as that is known: a finalizer asks nobody."""
         id = f" {self._link_id}" if self._link_id is not None else ""
         pinned = f", pinned at '{self._pinned_path}'" if self._pinned_path else ""
         return f"<{type(self).__name__}{id}{pinned}{', closed' if self._handle.closed else ''}>"
-
-
-class RawLink(Link):
-    """A link of a type that pylibbpf has no class for."""
-
-    _updatable = True
 
 
 class _FdOfLink(Handle):
@@ -303,11 +331,32 @@ class _FdOfLink(Handle):
         self._owner.release()
 
 
+# Every attach asks for type and id: the name of the C type is parsed once, and an enum is slower than
+# a dict. The kernel writes back how much of the struct it knows, which is always the same.
+_INFO = ffi.typeof("struct bpf_link_info *")
+_INFO_SIZE = ffi.new("uint32_t *", ffi.sizeof("struct bpf_link_info"))
+_link_type = functools.cache(LinkType)
+
+
+@functools.cache
+def _class_of(type: LinkType) -> type[Link]:
+    from .kinds import link_class
+
+    return link_class(type)
+
+
 def _type_and_id(fd: int) -> tuple[LinkType, int]:
-    info = ffi.new("struct bpf_link_info *")
-    size = ffi.new("uint32_t *", ffi.sizeof(info[0]))
-    check(lib.bpf_obj_get_info_by_fd(fd, info, size), "get the info of a link")
-    return LinkType(info.type), info.id
+    info = ffi.new(_INFO)
+    result = lib.bpf_obj_get_info_by_fd(fd, info, _INFO_SIZE)
+    if result < 0:
+        check(result, "get the info of a link")
+    return _link_type(info.type), info.id
+
+
+def link_fds(pointer: CData) -> list[int]:
+    """The fd of libbpf's struct bpf_link, for its handle."""
+    fd = lib.bpf_link__fd(pointer)
+    return [fd] if fd >= 0 else []
 
 
 def load_pinned(path: StrPath) -> Link:
@@ -353,7 +402,7 @@ def links() -> Iterator[Link]:
     """Every link of the system, opened; each is closed when the next is asked for, unless the caller keeps
     it by `from_id(link.id)`. Needs CAP_SYS_ADMIN (BPF_LINK_GET_NEXT_ID, 5.8).
 
-    A link that vanishes meanwhile is left out.
+    A link that vanishes meanwhile, or is not attached yet, is left out.
     """
     id = ffi.new("uint32_t *")
     while True:
@@ -365,5 +414,10 @@ def links() -> Iterator[Link]:
             link = from_id(id[0])
         except NotFoundError:
             continue
+        except BpfError as error:
+            # It has an id, and is not attached yet (kernel/bpf/syscall.c:bpf_link_by_id).
+            if error.errno == errno.EAGAIN:
+                continue
+            raise
         with link:
             yield link

@@ -4,16 +4,24 @@
 from __future__ import annotations
 
 import errno
+from typing import TYPE_CHECKING
 
 from .._native import c_string, ffi, lib, open_fd
-from ..enums import ProgramType
+from ..enums import LinkType, ProgramType
 from ..errors import BpfError, ExistsError, NotFoundError, NotSupportedError
 from .create import Attachable, require_program
 from .link import Link
 
+if TYPE_CHECKING:
+    from .info import RawTracepointInfo
+
 
 class RawTracepointLink(Link):
     """A program on a tracepoint: raw_tp, and tp_btf, whose links the kernel counts here."""
+
+    if TYPE_CHECKING:
+
+        def info(self) -> RawTracepointInfo: ...
 
 
 def attach_raw_tracepoint(program: Attachable, name: str, *, cookie: int = 0) -> Link:
@@ -61,4 +69,4 @@ def attach_raw_tracepoint(program: Attachable, name: str, *, cookie: int = 0) ->
                 hint = "Cookies of raw tracepoints came with Linux 6.9."
                 raise NotSupportedError(error.errno, operation, subject, hint=hint) from error
             raise
-    return Link._of_fd(handle, owned=True)
+    return Link._of_fd(handle, owned=True, type=LinkType.RAW_TRACEPOINT)

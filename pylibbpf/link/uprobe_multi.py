@@ -1,10 +1,188 @@
 # SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
-"""Links of uprobe.multi programs."""
+"""Attaching to many functions of a program or library at once, by uprobe.multi and uprobe.session."""
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
+import sysconfig
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from .._native import NULL, c_string, ffi, lib, path_bytes
+from ..enums import AttachType, LinkType
+from ..errors import BpfError, FormatError, NotFoundError, NotSupportedError
+from ..since import why_not
+from .carrier import attach_by_libbpf
+from .create import Attachable
 from .link import Link
+from .multi import (
+    CStrings,
+    choose,
+    cookie_array,
+    is_session,
+    require_one_each,
+    too_old,
+    unsigned_longs,
+)
+from .perf_event import instead
+from .uprobe import missing_in_file, process_number, said
+
+if TYPE_CHECKING:
+    from .._native import StrPath
+    from .info import UProbeMultiInfo
 
 
 class UProbeMultiLink(Link):
-    """A program on many user-space functions."""
+    """A program on many functions of a program or library."""
+
+    if TYPE_CHECKING:
+
+        def info(self) -> UProbeMultiInfo: ...
+
+
+def attach_uprobe_multi(
+    program: Attachable,
+    path: StrPath,
+    pattern: str | None = None,
+    *,
+    symbols: Sequence[str] | None = None,
+    offsets: Sequence[int] | None = None,
+    reference_counter_offsets: Sequence[int] | None = None,
+    cookies: Sequence[int] | None = None,
+    pid: int | None = None,
+    on_return: bool = False,
+    session: bool = False,
+) -> Link:
+    """Attaches a program to many functions of a program or library at once.
+
+    Args:
+        program: a loaded `UProbeMulti` or `UProbeSession`, of any origin.
+        path: the file; a name without a slash is looked up in the directories of libraries
+            ("libc.so.6") or of programs ("bash").
+        pattern: the functions by their names, where * stands for any text and ? for any
+            character. Or
+        symbols: the functions by their names; or
+        offsets: instructions, each in bytes from the beginning of the file.
+        reference_counter_offsets: for each of symbols or offsets, where in the file it has a
+            counter of those who listen (a USDT semaphore), in bytes; 0 for none.
+        cookies: for each of symbols or offsets a number that the program gets from
+            bpf_get_attach_cookie().
+        pid: one process, 0 for this one; by default every process that runs the file.
+        on_return: run when they return, not when they are entered.
+        session: run for both; a `UProbeSession` always does (6.13).
+
+    Returns:
+        A `UProbeMultiLink`, which the caller owns.
+
+    Raises:
+        ProgramTypeError: the program is of another type, or for one function at a time.
+        ValueError: not exactly one of pattern, symbols and offsets, or options that exclude each other.
+        NotFoundError: there is no such file, or no such function in it.
+        FormatError: the file is no ELF file.
+        NotSupportedError: this kernel has no uprobe.multi (6.6), or no sessions.
+        PermissionDeniedError: without CAP_PERFMON, or under lockdown.
+        BpfError: several functions of the file are called so, there is no such process, or an
+            offset is not in the file.
+
+    libbpf: bpf_program__attach_uprobe_multi (6.6; libbpf 1.3).
+    """
+    session = is_session(program, session, AttachType.TRACE_UPROBE_MULTI, AttachType.TRACE_UPROBE_SESSION)
+    given = choose(cookies, pattern=pattern, symbols=symbols, offsets=offsets)
+    if on_return and session:
+        raise ValueError("a session runs on entry and on return: on_return is for others")
+    if reference_counter_offsets is not None:
+        if pattern is not None:
+            raise ValueError("reference_counter_offsets are for a list, not for a pattern")
+        require_one_each(reference_counter_offsets, given, "reference_counter_offsets", "the places")
+    options = ffi.new("struct bpf_uprobe_multi_opts *")
+    options.sz = ffi.sizeof("struct bpf_uprobe_multi_opts")
+    options.retprobe = on_return
+    options.session = session
+    encoded = path_bytes(path)
+    if not encoded:
+        raise ValueError("path must not be empty")
+    # What options points to lives as long as these names.
+    names = CStrings(symbols, "symbol")
+    numbers = (cookie_array(cookies), unsigned_longs(offsets), unsigned_longs(reference_counter_offsets))
+    if pattern is None:
+        options.cnt = len(given)
+        options.syms = names.array
+        options.cookies, options.offsets, options.ref_ctr_offsets = numbers
+        encoded = _found(encoded)
+    where = pattern if pattern is not None else f"{len(given)} places"
+    return attach_by_libbpf(
+        program,
+        lib.call_bpf_program__attach_uprobe_multi,
+        process_number(pid),
+        encoded,
+        NULL if pattern is None else _pattern(pattern),
+        options,
+        operation=f"attach program '{program.name}' to {'uretprobe' if on_return else 'uprobe'}.multi",
+        subject=f"'{os.fsdecode(encoded)}:{where}'",
+        explain=lambda error: explain_uprobe_multi(
+            error, os.fsdecode(encoded), pattern, symbols=symbols, pid=pid, session=session
+        ),
+    )
+
+
+def _pattern(pattern: str) -> bytes:
+    return c_string(pattern, "pattern")
+
+
+def _found(path: bytes) -> bytes:
+    """The path of a library or program that is given by its name.
+
+    libbpf looks for it where the functions are given by a pattern, and for single uprobes,
+    in the same places (libbpf.c:resolve_full_path).
+    """
+    if b"/" in path:
+        return path
+    if path.endswith(b".so") or b".so." in path:
+        return _in_library_directories(path)
+    found = shutil.which(os.fsdecode(path), path=f"{os.environ.get('PATH', '')}:/usr/bin:/usr/sbin")
+    return os.fsencode(found) if found else path
+
+
+def _in_library_directories(name: bytes) -> bytes:
+    directories = os.environ.get("LD_LIBRARY_PATH", "").split(":")
+    directories += ["/usr/lib64", "/usr/lib", f"/lib/{sysconfig.get_config_var('MULTIARCH')}"]
+    paths = (os.path.join(os.fsencode(directory), name) for directory in directories if directory)
+    return next((path for path in paths if os.access(path, os.R_OK)), name)
+
+
+def explain_uprobe_multi(
+    error: BpfError,
+    path: str,
+    pattern: str | None,
+    *,
+    symbols: Sequence[str] | None = None,
+    pid: int | None = None,
+    session: bool = False,
+) -> BpfError:
+    """What a refusal to attach to many functions of a file means."""
+    missing = why_not(LinkType.UPROBE_MULTI) or (session and why_not(AttachType.TRACE_UPROBE_SESSION))
+    if not missing and error.errno == errno.EINVAL:
+        # Before the kernel sees it, a libbpf that does not know the option refuses it.
+        missing = too_old("session", (1, 6), session)
+    if missing:
+        return instead(error, NotSupportedError, errno.EOPNOTSUPP, missing)
+    if said(error, "ambiguous match"):
+        hint = f"Several functions of '{path}' are called so: give symbol@VERSION, or offsets."
+        return instead(error, BpfError, errno.EADDRNOTAVAIL, hint)
+    if isinstance(error, FormatError):
+        error.hint = f"Symbols are looked up in an ELF file, which '{path}' is not."
+    elif isinstance(error, NotFoundError):
+        wanted = pattern if pattern is not None else " or ".join(symbols or ()) or None
+        error.hint = missing_in_file(error, path, wanted if os.path.exists(path) else None)
+    elif error.errno == errno.ESRCH:
+        error.hint = f"There is no process {pid}."
+    elif error.errno in (errno.EINVAL, errno.EBADF):
+        error.hint = (
+            "The program must have been loaded for many functions at once, and for a session if it is one; "
+            "the file must be a regular one, with an instruction at each offset."
+        )
+    elif error.errno == errno.E2BIG:
+        error.hint = "The kernel takes at most 2**20 functions."
+    return error

@@ -10,6 +10,8 @@ _HOME = {
     **dict.fromkeys(("Map",), "map"),
     **dict.fromkeys(("MapInfo",), "info"),
     **dict.fromkeys(("Variable",), "variables"),
+    **dict.fromkeys(("Batch", "Cursor"), "batch"),
+    **dict.fromkeys(("MapArrays",), "arrays"),
     **dict.fromkeys(("HashMap", "LruHashMap"), "hash"),
     **dict.fromkeys(("ArrayMap",), "array"),
     **dict.fromkeys(("PerCpuArray", "PerCpuHashMap"), "percpu"),
@@ -37,6 +39,8 @@ _HOME = {
 if TYPE_CHECKING:
     from .arena import Arena
     from .array import ArrayMap
+    from .arrays import MapArrays
+    from .batch import Batch, Cursor
     from .bloom_filter import BloomFilter
     from .cgroup_array import CgroupArray
     from .cpu_map import CpuMap
@@ -65,10 +69,12 @@ __all__ = [
     "Arena",
     "ArrayMap",
     "ArrayOfMaps",
+    "Batch",
     "BloomFilter",
     "CgroupArray",
     "CgroupStorage",
     "CpuMap",
+    "Cursor",
     "DevMap",
     "HashMap",
     "HashOfMaps",
@@ -79,6 +85,7 @@ __all__ = [
     "LpmTrie",
     "LruHashMap",
     "Map",
+    "MapArrays",
     "MapInfo",
     "PerCpuArray",
     "PerCpuHashMap",

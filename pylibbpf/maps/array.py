@@ -5,15 +5,17 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterator
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..btf.codec import Codec, IntCodec
 from ..enums import MapType
 from ..errors import NotSupportedError
-from . import walk
 from .elements import ElementMap
 from .keyvalue import KeyValueMap
 from .typevars import V
+
+if TYPE_CHECKING:
+    from .batch import Batch, Cursor
 
 # A u32, whatever BTF calls it.
 INDEX = IntCodec("an index", 4, signed=False)
@@ -54,19 +56,8 @@ class ArrayMap(IndexedMap[V], KeyValueMap[int, V]):
         """The number of elements, max_entries."""
         return self._known_layout().max_entries
 
-    def _items(self) -> Iterator[tuple[int, V]]:
-        if self._ready is None:
-            self._make_ready()
-        decode, size = self._value_codec.decode, self._value_codec.size
-        index = 0
-        try:
-            for _, values, count in walk.batches(self):
-                for offset in range(0, count * size, size):
-                    yield index, decode(values, offset)
-                    index += 1
-        except walk.NoBatchesError:
-            for index in self:
-                yield index, self[index]
+    def _keys_one_by_one(self) -> Iterator[bytes]:
+        return map(INDEX.encode, self)
 
     def delete(self, key: int, flags: int = 0) -> None:
         """Not possible.
@@ -74,6 +65,25 @@ class ArrayMap(IndexedMap[V], KeyValueMap[int, V]):
         Raises:
             NotSupportedError: always.
         """
+        self._keeps()
+
+    def delete_batch(self, keys: Any) -> int:
+        """Not possible.
+
+        Raises:
+            NotSupportedError: always.
+        """
+        self._keeps()
+
+    def lookup_and_delete_batch(self, count: int = 4096, cursor: Cursor | None = None) -> Batch[int, V]:
+        """Not possible.
+
+        Raises:
+            NotSupportedError: always.
+        """
+        self._keeps()
+
+    def _keeps(self) -> NoReturn:
         raise NotSupportedError(errno.EINVAL, "delete a key of map", f"'{self.name}'", hint=self._pop_hint)
 
     def clear(self) -> None:

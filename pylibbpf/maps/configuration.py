@@ -10,7 +10,7 @@ from .._native import NULL, call, check, ffi, lib, path_bytes, text
 from ..enums import MapFlags, MapType
 from ..errors import MapTypeError, NotSupportedError, StateError
 from ..state import State
-from .fd import MapFd
+from .fd import MapFd, look
 from .kinds import class_of
 from .layout import Layout, read_layout
 
@@ -186,7 +186,7 @@ class Configuration(MapFd):
         if obj is None:
             return None
         self._require_open()
-        with obj._turn():
+        with look(obj):
             if self._map_type == MapType.STRUCT_OPS and obj._state != State.OPENED:
                 # By then value_size is the kernel's, and larger than libbpf's memory.
                 raise StateError(f"the initial_value of map '{self.name}' is gone after load")
@@ -293,8 +293,7 @@ class Configuration(MapFd):
 
     def _get(self, getter: Any) -> Any:
         """A fact that libbpf has of a map of an object."""
-        obj = self._require_object("this")
-        with obj._turn():
+        with look(self._require_object("this")):
             return getter(self._pointer)
 
     def _configure(self, setter: Any, value: Any, what: str, *, global_data: bool = True) -> None:
@@ -312,7 +311,7 @@ class Configuration(MapFd):
         if not self._internal:
             return False
         obj = self._require_object("the value of .kconfig")
-        with obj._turn() as pointer:
+        with look(obj) as pointer:
             return bool(lib.bpf_object__find_map_by_name(pointer, b".kconfig") == self._pointer)
 
     def _require_object(self, what: str) -> Object:

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
 """ElementMap: maps whose elements are reached by a key.
 
-This is the hot path. It borrows the map's handle inline, as `Handle` does in its
+This is the hot path. Where keys and values are integers, one call of the glue does
+it all: see struct glue_map, which says "no" to all that is not quite simple.
+
+Everything else borrows the map's handle inline, as `Handle` does in its
 `with`: two calls of Python functions would cost as much as the rest. The append
 stands inside `try` because CPython runs signal handlers when a call returns: one
 that raises then finds the borrow made, and the `finally` that ends it. Numbers
@@ -20,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, overload
 
 from .._native import ffi, lib
 from ..btf.codec import FloatCodec, IntCodec
-from ..errors import ClosedError, ExistsError, NotSupportedError
+from ..errors import ClosedError, ExistsError, FormatError, NotSupportedError
 from .map import Map
 from .typevars import K, V
 
@@ -35,6 +38,7 @@ T = TypeVar("T")
 
 _lookup_elem = lib.bpf_map_lookup_elem
 _update_elem = lib.bpf_map_update_elem
+_update_fast = lib.glue_map_update
 _ENOENT = -errno.ENOENT
 
 
@@ -52,6 +56,10 @@ class ElementMap(Map, Generic[K, V]):
     _pack_key: Callable[[Any], bytes]
     _pack_value: Callable[[Any], bytes]
     _unpack_value: Callable[[Any], Any]
+    # Where keys and values are integers: the fd, what looks one up, and what that says if it cannot.
+    _fast: CData | None = None
+    _look_up_fast: Callable[[CData, Any], Any]
+    _other: int
     # The memory for one value, as the kernel takes it and as _unpack_value does.
     _buffers: list[tuple[CData, Any]]
 
@@ -65,6 +73,17 @@ class ElementMap(Map, Generic[K, V]):
 
         libbpf: bpf_map_lookup_elem.
         """
+        fast = self._fast
+        if fast is not None and type(key) is int:
+            try:
+                found = self._look_up_fast(fast, key)
+            except OverflowError:
+                pass
+            else:
+                if found < self._other:
+                    return found  # type: ignore[no-any-return]
+                if found > self._other:
+                    raise KeyError(key)
         handle = self._ready or self._make_ready()
         try:
             packed = self._pack_key(key)
@@ -131,19 +150,24 @@ class ElementMap(Map, Generic[K, V]):
     _missing: Any = object()
 
     @overload
-    def pop(self, key: K, /) -> V: ...
+    def pop(self, key: K, /, *, flags: int = 0) -> V: ...
     @overload
-    def pop(self, key: K, default: V | T, /) -> V | T: ...
-    def pop(self, key: K, default: Any = _missing, /) -> Any:
+    def pop(self, key: K, default: V | T, /, *, flags: int = 0) -> V | T: ...
+    def pop(self, key: K, default: Any = _missing, /, *, flags: int = 0) -> Any:
         """Takes a key out and returns its value, in one step that no other can come between.
+
+        Args:
+            key: the key.
+            default: what to return if there is no such key.
+            flags: `UpdateFlags.LOCK` to do it under the value's spin lock.
 
         Raises:
             KeyError: there is no such key, and no default.
             NotSupportedError: the kernel has no such step for this kind: hashes have it since 5.14.
 
-        libbpf: bpf_map_lookup_and_delete_elem.
+        libbpf: bpf_map_lookup_and_delete_elem_flags.
         """
-        value = self._pop_encoded(self._encoded_key(key))
+        value = self._pop_encoded(self._encoded_key(key), flags)
         if value is not None:
             return self._value_codec.decode(value)
         if default is self._missing:
@@ -185,6 +209,13 @@ class ElementMap(Map, Generic[K, V]):
 
         libbpf: bpf_map_update_elem.
         """
+        fast = self._fast
+        if fast is not None and type(key) is type(value) is int:
+            try:
+                if not _update_fast(fast, key, value, flags):  # type: ignore[arg-type]
+                    return
+            except OverflowError:
+                pass
         handle = self._ready or self._make_ready()
         try:
             packed_key, packed_value = self._pack_key(key), self._pack_value(value)
@@ -231,14 +262,35 @@ class ElementMap(Map, Generic[K, V]):
         with handle:
             layout = self._known_layout()
             key, value = self._element_codecs()
-            # What a system call copies must be what the codecs make: it checks nothing.
-            assert (key.size, value.size) == (layout.key_size, layout.transfer_size)
+            if (key.size, value.size) != (layout.key_size, layout.transfer_size):
+                # A system call copies what the kernel thinks fit, and checks nothing.
+                raise FormatError(
+                    errno.EINVAL,
+                    "type the elements of map",
+                    f"'{self.name}'",
+                    hint=f"{key.name} and {value.name} take {key.size} and {value.size} bytes, the kernel "
+                    f"copies {layout.key_size} and {layout.transfer_size}.",
+                )
             self._key_codec, self._value_codec = key, value
             self._pack_key, self._pack_value = _packer(key), _packer(value)
             self._unpack_value = itemgetter(0) if _is_plain_number(value) else value.decode
             self._buffers = []
+            if type(key) is type(value) is IntCodec:
+                self._make_fast(handle, key, value)
             self._ready = handle
         return handle
+
+    def _make_fast(self, handle: Handle, key: IntCodec, value: IntCodec) -> None:
+        """Shares the fd of a handle that is borrowed with the glue, which frees it from then on."""
+        made = lib.glue_map_new(handle._value, key.size, key.signed, value.size, value.signed)
+        if not made:
+            raise MemoryError
+        # One for all threads that come here at the same time.
+        fast = self.__dict__.setdefault("_glue_map", ffi.gc(made, lib.glue_map_free))
+        handle._free, handle._fds = lambda _: lib.glue_map_close(fast), lambda fd: (fd,)
+        self._look_up_fast = lib.glue_map_look_up_signed if value.signed else lib.glue_map_look_up
+        self._other = lib.GLUE_MAP_OTHER_SIGNED if value.signed else lib.GLUE_MAP_OTHER
+        self._fast = fast
 
     def _element_codecs(self) -> tuple[Codec, Codec]:
         """The codecs of a key and of a value as system calls copy it."""
@@ -268,11 +320,11 @@ class ElementMap(Map, Generic[K, V]):
             self._fail(result, "look up a key in")
         return ffi.buffer(out)
 
-    def _pop_encoded(self, key: bytes) -> CBuffer | None:
+    def _pop_encoded(self, key: bytes, flags: int = 0) -> CBuffer | None:
         handle = self._ready or self._make_ready()
         out = ffi.new("char[]", self._value_codec.size)
         with handle as fd:
-            result = lib.bpf_map_lookup_and_delete_elem(fd, key, out)
+            result = lib.bpf_map_lookup_and_delete_elem_flags(fd, key, out, flags)
         if result == _ENOENT:
             return None
         if result in _NO_SUCH_COMMAND:
@@ -305,3 +357,12 @@ def _is_plain_number(codec: Codec) -> bool:
     """Whether a value is what the module struct makes of it, which is not so for bools and enums."""
     # memoryview has no format for floats of 2 bytes.
     return type(codec) in (IntCodec, FloatCodec) and codec.format != "e"
+
+
+def decode_many(codec: Codec, buffer: Any, count: int) -> list[Any]:
+    """So many values that lie one behind the other."""
+    size = codec.size
+    if _is_plain_number(codec):
+        return memoryview(buffer)[: count * size].cast(codec.format).tolist()  # type: ignore[call-overload,no-any-return]
+    decode = codec.decode
+    return [decode(buffer, offset) for offset in range(0, count * size, size)]

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, NoReturn
 
 from .._native import Handle, check, lib
@@ -16,6 +18,26 @@ from .layout import Layout, read_layout
 if TYPE_CHECKING:
     from .._libbpf import CData
     from ..object import Object
+
+
+@contextlib.contextmanager
+def look(obj: Object) -> Iterator[CData]:
+    """A turn with libbpf's object for a read that a forked child may do as well.
+
+    Once it is loaded, a map's facts and its fd never change, so that a child may read them
+    without the lock, which a thread may hold that is not there any more.
+
+    Raises:
+        StateError: in a child, before load.
+    """
+    from ..state import State
+
+    if obj._handle.forked and obj._state in (State.PREPARED, State.LOADED):
+        with obj._handle as pointer:
+            yield pointer
+    else:
+        with obj._turn() as pointer:
+            yield pointer
 
 
 class MapFd:
@@ -46,7 +68,7 @@ class MapFd:
         self._require_open()
         obj = self._object
         assert obj is not None
-        with obj._turn():
+        with look(obj):
             if self._fd is None:
                 self._require_created(obj)
                 fd = lib.bpf_map__fd(self._pointer)

@@ -3,38 +3,14 @@
 
 from __future__ import annotations
 
-import contextlib
-from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Iterator
+from typing import Any
 
 from ..btf.codec import Codec, IntCodec
+from ..fds import lend_fd
+from . import walk
 from .elements import ElementMap
 from .typevars import K, V
-
-if TYPE_CHECKING:
-    from .._native import Handle
-
-
-class HasFileno(Protocol):
-    """Anything with an fd: a program, a map, a socket, a file."""
-
-    def fileno(self) -> int: ...
-
-
-def lend_fd(target: int | HasFileno) -> AbstractContextManager[int]:
-    """The fd of an object, which cannot be closed meanwhile if it is one of this package."""
-    if isinstance(target, int):
-        fd = target
-    elif (lend := getattr(target, "_fd_handle", None)) is not None:
-        handle: Handle = lend()
-        return handle
-    else:
-        fd = target.fileno()
-    if isinstance(fd, bool) or not isinstance(fd, int):
-        raise TypeError(f"an fd is an int, not {type(fd).__name__}")
-    if fd < 0:
-        raise ValueError(f"an fd is not negative: {fd}")
-    return contextlib.nullcontext(fd)
 
 
 class FileMap(ElementMap[K, V]):
@@ -65,3 +41,22 @@ class FileMap(ElementMap[K, V]):
         # Maps of sockets may have values of 8 bytes, for the cookie that they read as.
         size = self._known_layout().transfer_size
         return super()._element_codecs()[0], IntCodec("an fd", size, signed=False)
+
+
+class IdMap(FileMap[K, V]):
+    """A map of fds that reads as the ids of what is in it, and can be walked."""
+
+    def __iter__(self) -> Iterator[K]:
+        """Every key that has something."""
+        return iter(self.ids())
+
+    def ids(self) -> dict[K, int]:
+        """The ids of what is there, by key (bpf_map_get_next_key, bpf_map_lookup_elem)."""
+        if self._ready is None:
+            self._make_ready()
+        found: dict[K, int] = {}
+        for key in walk.keys(self):
+            value = self._lookup_encoded(key, 0)
+            if value is not None:
+                found[self._key_codec.decode(key)] = int(self._value_codec.decode(value))
+        return found

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .._native import ffi
+from .._native import ffi, lib
 from ..enums import MapFlags, MapType
+from ..fdinfo import fdinfo
 from .layout import read_info
 
 
@@ -32,6 +33,7 @@ class MapInfo:
         btf_vmlinux_value_type_id: type of the value there, for struct_ops, or 0.
         memlock: bytes of kernel memory that it takes, or None without /proc.
         frozen: whether system calls can change it no more (5.2), or None without /proc.
+        hash: SHA-256 of the contents of a frozen array (6.18), or None.
     """
 
     type: MapType
@@ -52,6 +54,10 @@ class MapInfo:
     btf_vmlinux_value_type_id: int
     memlock: int | None
     frozen: bool | None
+    hash: bytes | None
+
+
+_SHA256 = 32
 
 
 def map_info(fd: int) -> MapInfo:
@@ -62,7 +68,8 @@ def map_info(fd: int) -> MapInfo:
         """A field that an older, shorter struct of the kernel does not have."""
         return getattr(info, field) if ffi.offsetof("struct bpf_map_info", field) < size else None
 
-    more = _fdinfo(fd)
+    more = fdinfo(fd)
+    frozen = more["frozen"] != "0" if "frozen" in more else None
     return MapInfo(
         type=MapType(info.type),
         id=info.id,
@@ -81,15 +88,16 @@ def map_info(fd: int) -> MapInfo:
         btf_vmlinux_id=since("btf_vmlinux_id"),
         btf_vmlinux_value_type_id=info.btf_vmlinux_value_type_id,
         memlock=int(more["memlock"]) if "memlock" in more else None,
-        frozen=more["frozen"] != "0" if "frozen" in more else None,
+        frozen=frozen,
+        hash=_hash(fd) if frozen and since("hash_size") is not None else None,
     )
 
 
-def _fdinfo(fd: int) -> dict[str, str]:
-    """What /proc tells of an fd (kernel/bpf/syscall.c:bpf_map_show_fdinfo)."""
-    try:
-        with open(f"/proc/self/fdinfo/{fd}") as file:
-            pairs = [line.partition(":") for line in file]
-    except OSError:
-        return {}
-    return {name: value.strip() for name, _, value in pairs}
+def _hash(fd: int) -> bytes | None:
+    """The kernel's hash of the contents, or None where it has none."""
+    info = ffi.new("struct bpf_map_info *")
+    size = ffi.new("uint32_t *", ffi.sizeof("struct bpf_map_info"))
+    found = ffi.new("uint8_t[]", _SHA256)
+    info.hash, info.hash_size = int(ffi.cast("uintptr_t", found)), _SHA256
+    # A kernel that does not know the fields says so to what is in them, as one does whose map has no hash.
+    return bytes(ffi.buffer(found)) if lib.bpf_obj_get_info_by_fd(fd, info, size) == 0 else None

@@ -7,8 +7,8 @@ from typing import Any
 
 from ..btf.codec import Codec, IntCodec
 from ..enums import MapFlags, MapType
+from ..fds import HasFileno, lend_fd
 from .elements import ElementMap
-from .files import HasFileno, lend_fd
 from .typevars import V
 
 _FD = IntCodec("an fd", 4, signed=False)

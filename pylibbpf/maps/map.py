@@ -184,7 +184,7 @@ class Map(Configuration, RawElements, Pinnable):
 
         libbpf: bpf_map_create.
         """
-        from .creation import create_map
+        from .creation import create_map, storage_types
 
         type = cls._creatable(type)
         kind = class_of(type)
@@ -193,14 +193,19 @@ class Map(Configuration, RawElements, Pinnable):
         value_size = agreed_size(value_size, codecs[1], kind._value_size, "value")
         if max_entries is None:
             max_entries = kind._default_max_entries()
-        with inner_map._fd_handle() if inner_map is not None else contextlib.nullcontext(0) as inner_fd:
+        with contextlib.ExitStack() as stack:
+            inner_fd = 0 if inner_map is None else stack.enter_context(inner_map._fd_handle())
+            types = storage_types(type, value_size)
+            if types is not None:
+                stack.enter_context(types)
             handle = create_map(
                 type, name, key_size, value_size, max_entries,
                 flags=flags | kind._create_flags, map_extra=map_extra, numa_node=numa_node, ifindex=ifindex,
-                inner_fd=inner_fd, token_fd=token_fd,
+                inner_fd=inner_fd, token_fd=token_fd, types=types,
             )  # fmt: skip
         self = cls._of_fd(handle, name)
-        self._codecs = codecs if btf is not None else None
+        # Not those of local storage's BTF, which says only how long a value is.
+        self._codecs = codecs
         self._numa_node = numa_node
         return self
 

@@ -11,14 +11,14 @@ from .._native import Handle, lib
 from ..enums import MapType
 from ..errors import NotFoundError, StateError
 from .array import IndexedMap
-from .files import FileMap
+from .files import IdMap
 from .map import Map
 from .typevars import K
 
 _TRIES = 10
 
 
-class _MapOfMaps(FileMap[K, Map]):
+class _MapOfMaps(IdMap[K, Map]):
     """What both kinds have in common: fds of maps go in, and the ids that come out are opened."""
 
     def set_inner_map(self, map: Map) -> None:
@@ -50,7 +50,7 @@ class _MapOfMaps(FileMap[K, Map]):
             KeyError: there is no map of that key.
         """
         for _ in range(_TRIES):
-            id: Any = super().__getitem__(key)
+            id: Any = super().__getitem__(key)  # KeyError if there is none
             try:
                 return Map.from_id(id)
             except NotFoundError:
@@ -59,7 +59,8 @@ class _MapOfMaps(FileMap[K, Map]):
 
 
 class ArrayOfMaps(_MapOfMaps[int], IndexedMap[Map]):
-    """Maps by index: `map[index] = other`, `del map[index]`; `map[index]` opens the map that is there.
+    """Maps by index: `map[index] = other`, `del map[index]`; `map[index]` opens the map that is there,
+    and `ids()` tells which there are.
 
     Kernel: 4.12.
     """
@@ -68,7 +69,8 @@ class ArrayOfMaps(_MapOfMaps[int], IndexedMap[Map]):
 
 
 class HashOfMaps(_MapOfMaps[K]):
-    """Maps by key: `map[key] = other`, `del map[key]`; `map[key]` opens the map that is there.
+    """Maps by key: `map[key] = other`, `del map[key]`; `map[key]` opens the map that is there,
+    and `ids()` tells which there are.
 
     Kernel: 4.12.
     """

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from ..enums import MapType
 from .array import IndexedMap
-from .files import FileMap
+from .files import IdMap
 
 
-class ProgramArray(FileMap[int, int], IndexedMap[int]):
+class ProgramArray(IdMap[int, int], IndexedMap[int]):
     """Programs to tail-call: `map[index] = program`, `del map[index]`; `map[index]` is the id of
-    the program there.
+    the program there, `ids()` those of all.
 
     It takes programs of one type only, and is emptied when the last user-space
     reference to it, an fd or a pin, goes.

@@ -15,16 +15,17 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from .._native import ffi, lib
-from ..btf.codec import FloatCodec, IntCodec
+from ..btf.codec import ArrayCodec, Codec, FloatCodec, IntCodec
 from ..btf.types import DataSec
 from ..enums import MapFlags
-from ..errors import BpfError, ClosedError, NotSupportedError, StateError
+from ..errors import BpfError, ClosedError, NameNotFoundError, NotSupportedError, StateError
+from .fd import look
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from ..btf import Btf
-    from ..btf.codec import Codec
+    from ..btf.layout import Field
     from ..btf.types import Type, VarSecInfo
     from ..object import Object
     from .map import Map
@@ -87,8 +88,8 @@ class Variable:
     def value(self) -> Any:
         """Its value, typed by BTF: int, bool, float, bytes, a list, an instance of a struct's class.
 
-        What comes back owns its memory: to change one field of a struct, read it,
-        change it, and set it again.
+        What comes back owns its memory. `variable["field"] = 1` and `variable[3] = 1` write a part of
+        a struct or array, and after load `view()` is the struct or array itself.
 
         Raises (reading):
             StateError: a .kconfig variable before load; the load failed.
@@ -116,6 +117,13 @@ class Variable:
 
     @value.setter
     def value(self, value: Any) -> None:
+        view = self._view
+        if view is not None and type(value) is int and not view.readonly:
+            try:
+                view[0] = value
+                return
+            except ValueError:
+                pass  # it does not fit: the codec says so
         codec = self._codec()
         data = codec.encode(value, self.name)
         view = self._view
@@ -137,6 +145,73 @@ class Variable:
         if len(data) != self.size:
             raise ValueError(f"variable '{self.name}' takes {self.size} bytes, not {len(data)}")
         self._section.write(self.offset, data, self.name)
+
+    def __getitem__(self, part: int | str) -> Any:
+        """An element of an array by its index, or a field of a struct or union by its name.
+
+        Raises:
+            IndexError, NameNotFoundError: there is no such part.
+            TypeError: it has no parts of that sort.
+        """
+        codec, offset, _ = self._part(part)
+        if isinstance(codec, Codec):
+            return codec.decode(self._section.read(self.offset + offset, codec.size))
+        return getattr(self.value, codec.name)
+
+    def __setitem__(self, part: int | str, value: Any) -> None:
+        """Writes one element or field, and leaves the others alone: `variable[3] = 7`, also before load.
+
+        Raises:
+            IndexError, NameNotFoundError: there is no such part.
+            OverflowError, TypeError, ValueError: the value does not fit. Nothing is written.
+            StateError: it is read-only.
+        """
+        codec, offset, where = self._part(part)
+        start = self.offset + offset
+        if isinstance(codec, Codec):
+            data = codec.encode(value, where)
+        else:
+            before = self._section.read(start, codec.size) if codec.shares else b""
+            data = codec.encode(value, where, before)
+        self._section.write(start, data, self.name)
+
+    # Else iter() would try variable[0], variable[1] and so on.
+    __iter__: Any = None
+
+    def _part(self, part: int | str) -> tuple[Codec | Field, int, str]:
+        """What an index or a name stands for, where it begins, and what messages call it."""
+        codec = self._codec()
+        if isinstance(part, str):
+            fields: dict[str, Field] = getattr(codec, "fields", {})
+            if part not in fields:
+                raise NameNotFoundError(f"field of variable '{self.name}'", part, fields)
+            return fields[part], fields[part].offset, f"{self.name}.{part}"
+        if not isinstance(codec, ArrayCodec):
+            raise TypeError(f"variable '{self.name}' is no array: {codec.name}")
+        try:
+            index = range(codec.length)[part]
+        except IndexError:
+            raise IndexError(f"variable '{self.name}' has {codec.length} elements, and no [{part}]") from None
+        return codec.element, index * codec.element.size, f"{self.name}[{index}]"
+
+    def view(self) -> Any:
+        """The struct, union or array in the memory that it shares with the programs, after load.
+
+        Its fields and elements are read from there and written to there, with no system call. It
+        stays valid after the object is closed.
+
+        Raises:
+            TypeError: it is neither a struct or union nor an array of anything but char.
+            StateError: the object is not loaded, or the variable is read-only.
+            NotSupportedError: as for `memory`.
+        """
+        codec = self._codec()
+        if not hasattr(codec, "cls"):
+            raise TypeError(f"variable '{self.name}' is no struct, union or array: {codec.name}")
+        memory = self.memory()
+        if memory.readonly:
+            raise StateError(f"variable '{self.name}' is in {self.section}, which is read-only; use value")
+        return codec.view(memory)
 
     def memory(self) -> memoryview:
         """Its bytes in the mapping that it shares with the programs, after load.
@@ -247,7 +322,7 @@ class Section:
         obj = self._object
         mapping = self._mapping
         if mapping is None:
-            with obj._turn():
+            with look(obj):
                 if self._is_initial(obj):
                     if self._is_kconfig:
                         raise StateError("libbpf fills in .kconfig when the object is loaded")
@@ -264,7 +339,7 @@ class Section:
             raise StateError(f"variable '{name}' is in .kconfig: set it with Object.open(..., kconfig=...)")
         mapping = self._mapping
         if mapping is None:
-            with obj._turn():
+            with look(obj):
                 if self._is_initial(obj):
                     self._initial(offset, len(data))[0 : len(data)] = data
                     return
@@ -304,7 +379,7 @@ class Section:
     def require_loaded(self, what: str) -> None:
         """Raises StateError before load."""
         obj = self._object
-        with obj._lock, obj._handle:
+        with look(obj):
             if self._is_initial(obj):
                 raise StateError(f"{what} exists once the object is loaded")
 
@@ -316,7 +391,7 @@ class Section:
         if mapping is not None or self._unmappable:
             return mapping
         obj = self._object
-        with obj._turn():
+        with look(obj):
             if self._is_initial(obj):
                 return None
             mapping = self._map_it()
@@ -347,8 +422,7 @@ class Section:
 
     def resized(self) -> None:
         """The map's value_size was set: libbpf has made the last variable, an array, longer or shorter."""
-        obj = self._object
-        with obj._lock:
+        with self._object._turn():
             type = self.btf[self._type_id]
             assert isinstance(type, DataSec)
             for variable, info in zip(self._variables, type.variables, strict=False):

@@ -33,8 +33,7 @@ class ValuesView(collections.abc.ValuesView[V]):
     _mapping: KeyValueMap[Any, V]
 
     def __iter__(self) -> Iterator[V]:
-        for _, value in self._mapping._items():
-            yield value
+        return self._mapping._values()
 
     def __contains__(self, value: object) -> bool:
         return any(found is value or found == value for found in self)

@@ -15,6 +15,7 @@ from .perf_event import PerfEvent
 from .program import Program
 from .sched_cls import Netkit, SchedAct, SchedCls, Tcx
 from .socket import SkLookup, SkMsg, SkReuseport, SkSkb, SocketFilter
+from .stats import ProgramStats, enable_stats
 from .struct_ops import StructOps
 from .syscall import Syscall
 from .test_run import RunResult
@@ -55,6 +56,7 @@ __all__ = [
     "Netkit",
     "PerfEvent",
     "Program",
+    "ProgramStats",
     "RawTracePoint",
     "RawTracePointWritable",
     "RunResult",
@@ -76,4 +78,5 @@ __all__ = [
     "URetProbe",
     "Usdt",
     "Xdp",
+    "enable_stats",
 ]

@@ -7,21 +7,7 @@ from dataclasses import dataclass
 
 from .._native import check, ffi, lib
 from ..enums import ProgramType
-
-
-@dataclass(frozen=True)
-class ProgramStats:
-    """How often and how long a program ran while statistics were on.
-
-    Attributes:
-        run_count: number of runs.
-        run_time_ns: nanoseconds spent in them.
-        recursion_misses: runs left out because the program was running on that CPU (5.12).
-    """
-
-    run_count: int
-    run_time_ns: int
-    recursion_misses: int
+from .stats import ProgramStats
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-from ..enums import AttachType, ProgramType
+from ..enums import AttachType, CgroupIterOrder, ProgramType
 from .program import AutoAttached
 
 if TYPE_CHECKING:
+    from .._native import StrPath
     from ..btf import Btf
-    from ..link import IterLink, Link
+    from ..fds import HasFileno
+    from ..link import IterLink
 
 
 class Iter(AutoAttached):
@@ -37,18 +39,37 @@ class Iter(AutoAttached):
         """
         self._load_alone(True, target, btf)
 
-    def attach(self) -> IterLink:
+    def attach(
+        self,
+        *,
+        map: HasFileno | int | None = None,
+        cgroup: StrPath | HasFileno | int | None = None,
+        order: CgroupIterOrder = CgroupIterOrder.DESCENDANTS_PRE,
+        tid: int = 0,
+        pid: int = 0,
+        pidfd: HasFileno | int | None = None,
+    ) -> IterLink:
         """Attaches it to its target. Each `open()` of the link walks the target once.
+
+        Args:
+            map: the map whose elements it walks: a target bpf_map_elem needs one.
+            cgroup: the cgroup where it begins, by path or fd (target cgroup, 6.1).
+            order: in which order it walks from there.
+            tid: the one thread that it visits (targets of tasks, 6.1).
+            pid: the one process whose threads it visits.
+            pidfd: the same by a pidfd.
+
+        The link is tracked: `detach`, `take_link`.
 
         Raises:
             StateError: it is not loaded.
-            BpfError: the kernel refused.
+            ValueError, NotSupportedError, NotFoundError: as `link.attach_iter`.
 
-        libbpf: bpf_program__attach_iter.
+        libbpf: bpf_link_create, as bpf_program__attach_iter does it.
         """
-        return cast("IterLink", self._attach_by_section())
-
-    def _attach_by_fd(self) -> Link:
         from ..link import attach_iter
 
-        return attach_iter(self)
+        self._require_open()
+        link = attach_iter(self, map=map, cgroup=cgroup, order=order, tid=tid, pid=pid, pidfd=pidfd)
+        self._track(link)
+        return link

@@ -3,28 +3,129 @@
 
 from __future__ import annotations
 
-from ..enums import AttachType, ProgramType
+import re
+from typing import TYPE_CHECKING
+
+from ..enums import AttachType, ProbeAttachMode, ProgramType
+from ..errors import BpfError
+from .alone import LoadedAlone
 from .program import AutoAttached
 
+if TYPE_CHECKING:
+    from ..link import Link
 
-class KProbe(AutoAttached):
+
+def c_integer(digits: str) -> int:
+    """A number as libbpf reads it in a section, by sscanf's %li: 16, 0x10, 020."""
+    return int(digits, 8 if re.fullmatch("0[0-7]+", digits) else 0)
+
+
+class _KernelProbe(LoadedAlone, AutoAttached):
+    """What kprobes and kretprobes of one function have in common."""
+
+    _type = ProgramType.KPROBE
+
+    def _section_target(self) -> tuple[str, int]:
+        """Function and offset in the section."""
+        function, _, offset = self.section.partition("/")[2].partition("+")
+        if not function:
+            raise TypeError(f"program '{self.name}': attach() needs the function")
+        return function, c_integer(offset or "0")
+
+    def _explain(self, error: BpfError) -> BpfError:
+        from ..link.kprobe import explain_kprobe
+
+        if "/" not in self.section:
+            return super()._explain(error)
+        return explain_kprobe(error, self._section_target()[0])
+
+
+class KProbe(_KernelProbe):
     """Runs when a kernel function is entered, or at an offset in it.
 
     Section: kprobe/FUNCTION[+OFFSET]. Kernel: 4.1.
     """
 
-    _type = ProgramType.KPROBE
     _sections = ("kprobe",)
 
+    def attach(
+        self,
+        function: str | None = None,
+        *,
+        offset: int = 0,
+        cookie: int = 0,
+        attach_mode: ProbeAttachMode = ProbeAttachMode.DEFAULT,
+    ) -> Link:
+        """Attaches it to a kernel function. The link is tracked: `detach`, `take_link`.
 
-class KRetProbe(AutoAttached):
+        Args:
+            function: the function, and
+            offset: the bytes from its beginning; by default what the section names.
+            cookie: a number that the program gets from bpf_get_attach_cookie(); 0 for none (5.15).
+            attach_mode: how; by default as well as the kernel can.
+
+        Raises:
+            TypeError: neither the section nor the caller names a function.
+            StateError: it is not loaded.
+            NotFoundError, NotSupportedError, BpfError: as `link.attach_kprobe`.
+
+        libbpf: bpf_program__attach, bpf_program__attach_kprobe_opts.
+        """
+        from ..link import attach_kprobe
+
+        self._require_open()
+        if function is None:
+            if offset:
+                raise TypeError(
+                    f"program '{self.name}': an offset is of a function, which attach() needs too"
+                )
+            function, offset = self._section_target()
+            if not cookie and attach_mode == ProbeAttachMode.DEFAULT:
+                return self._attach_by_section()
+        link = attach_kprobe(self, function, offset=offset, cookie=cookie, attach_mode=attach_mode)
+        return self._track(link)
+
+    def _attach_by_fd(self) -> Link:
+        from ..link import attach_kprobe
+
+        function, offset = self._section_target()
+        return attach_kprobe(self, function, offset=offset)
+
+
+class KRetProbe(_KernelProbe):
     """Runs when a kernel function returns.
 
     Section: kretprobe/FUNCTION. Kernel: 4.1.
     """
 
-    _type = ProgramType.KPROBE
     _sections = ("kretprobe",)
+
+    def attach(
+        self,
+        function: str | None = None,
+        *,
+        cookie: int = 0,
+        attach_mode: ProbeAttachMode = ProbeAttachMode.DEFAULT,
+    ) -> Link:
+        """Attaches it to the return of a kernel function, by default the one that the section names.
+
+        As `KProbe.attach`, without an offset.
+
+        libbpf: bpf_program__attach, bpf_program__attach_kprobe_opts.
+        """
+        from ..link import attach_kretprobe
+
+        self._require_open()
+        if function is None:
+            function, _ = self._section_target()
+            if not cookie and attach_mode == ProbeAttachMode.DEFAULT:
+                return self._attach_by_section()
+        return self._track(attach_kretprobe(self, function, cookie=cookie, attach_mode=attach_mode))
+
+    def _attach_by_fd(self) -> Link:
+        from ..link import attach_kretprobe
+
+        return attach_kretprobe(self, self._section_target()[0])
 
 
 class KSyscall(AutoAttached):

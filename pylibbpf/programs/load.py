@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from .._native import NULL, Handle, c_string, check, ffi, invoke, lib, open_fd
 from ..enums import AttachType, ProgramFlags, ProgramType
-from ..errors import BpfError, NameNotFoundError, NotFoundError, VerifierError, from_errno
+from ..errors import BpfError, NameNotFoundError, NotFoundError
+from ..link.function import find_function, find_target
+from .refusal import explain_refusal, without_target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -108,33 +110,26 @@ def _set_target(
         )
     prefix, kind = _PREFIX_AND_KIND.get(attach_type, ("", "func"))
     if target_program is not None:
-        from ..btf import Btf
-
         options.attach_prog_fd = stack.enter_context(target_program._fd_handle())
-        with Btf.from_id(target_program.info().btf_id) as types:
-            options.attach_btf_id = _find(types, name, "func", f"program '{target_program.name}'")
+        options.attach_btf_id = find_function(target_program, name)
     elif btf is not None:
-        options.attach_btf_id = _find(btf, prefix + name, kind, "the given BTF")
+        options.attach_btf_id = find_target(btf, prefix + name, kind, "the given BTF")
         if btf.base is not None:
             if btf.id is None:
                 raise ValueError("name a module's function as 'module:function', without its BTF")
             options.attach_btf_obj_fd = stack.enter_context(_btf_fd(btf.id))
     else:
-        _set_kernel_target(options, stack, attach_type, prefix, kind, name)
-
-
-def _find(btf: Btf, name: str, kind: str, where: str) -> int:
-    try:
-        return btf.find(name, kind).id
-    except NameNotFoundError as error:
-        like = f" It has {', '.join(error.matches)}." if error.matches else ""
-        raise NotFoundError(
-            errno.ENOENT, f"find the attach target '{name}' in", where, hint=f"There is no such {kind}.{like}"
-        ) from None
+        _set_kernel_target(options, stack, program, attach_type, prefix, kind, name)
 
 
 def _set_kernel_target(
-    options: CData, stack: contextlib.ExitStack, attach_type: AttachType, prefix: str, kind: str, name: str
+    options: CData,
+    stack: contextlib.ExitStack,
+    program: Program,
+    attach_type: AttachType,
+    prefix: str,
+    kind: str,
+    name: str,
 ) -> None:
     """A target in the kernel or, if it has none of that name, in a module."""
     from ..btf import Btf
@@ -156,7 +151,10 @@ def _set_kernel_target(
             raise NotFoundError(
                 errno.ENOENT, f"find the attach target '{bare}' in", f"module '{module}'", hint=hint
             )
-        options.attach_btf_id = _find(vmlinux, prefix + bare, kind, "the kernel and its modules")
+        try:
+            options.attach_btf_id = find_target(vmlinux, prefix + bare, kind, "the kernel and its modules")
+        except NotFoundError as error:
+            raise without_target(error, attach_type, program.name, name) from None
 
 
 def _module_ids(name: str) -> Iterator[int]:
@@ -212,17 +210,11 @@ def _load(program: Program, options: CData, log_level: int) -> Handle:
             elif error.errno == errno.ENOSPC and size < _LARGEST_LOG_SIZE:
                 size = min(max(size * 4, options.log_true_size), _LARGEST_LOG_SIZE)
             else:
-                raise _refused(program, error, ffi.string(log).decode(errors="replace")) from None
+                words = ffi.string(log).decode(errors="replace")
+                raise explain_refusal(error, program, words, error.messages) from None
             continue
         program._log = ffi.string(log).decode(errors="replace") if size and options.log_level else ""
         return handle
-
-
-def _refused(program: Program, error: BpfError, log: str) -> BpfError:
-    number = error.errno or 0
-    if log.strip():
-        return VerifierError(number, program.name, log, section=program.section, messages=error.messages)
-    return from_errno(number, "load program", f"'{program.name}'", messages=error.messages)
 
 
 def _bind_rodata(handle: Handle, obj: Any) -> None:

@@ -6,7 +6,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..enums import AttachType, ProgramType
-from .program import AutoAttached, Program
+from .cgroup import AttachesToCgroup
+from .program import AutoAttached
 
 if TYPE_CHECKING:
     from ..btf import Btf
@@ -41,7 +42,7 @@ class Lsm(AutoAttached):
         return attach_lsm(self)
 
 
-class LsmCgroup(Program):
+class LsmCgroup(AttachesToCgroup):
     """Runs on a security hook, for the processes of a cgroup.
 
     Section: lsm_cgroup/HOOK. Kernel: 6.0.
@@ -50,3 +51,7 @@ class LsmCgroup(Program):
     _type = ProgramType.LSM
     _attach_types = (AttachType.LSM_CGROUP,)
     _sections = ("lsm_cgroup",)
+
+    def load(self, hook: str | None = None, btf: Btf | None = None) -> None:
+        """Loads this program alone, for a hook. As `Lsm.load`."""
+        self._load_alone(True, hook, btf)

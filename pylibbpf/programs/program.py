@@ -28,6 +28,8 @@ from ..pins import Pinnable, open_pinned, require_kind
 from ..state import State
 
 if TYPE_CHECKING:
+    from typing import TypeVar
+
     from typing_extensions import Self
 
     from .._libbpf import CData
@@ -36,8 +38,11 @@ if TYPE_CHECKING:
     from ..link import Link
     from ..maps import Map
     from ..object import Object
-    from .info import ProgramInfo, ProgramStats
+    from .info import ProgramInfo
+    from .stats import ProgramStats
     from .test_run import RunResult
+
+    L = TypeVar("L", bound=Link)
 
 
 class Program(Pinnable):
@@ -71,6 +76,7 @@ class Program(Pinnable):
     _log: str
     _log_level: int
     _alone: bool  # loaded by itself: libbpf's object does not know
+    _loaded_attach_type: AttachType | None  # known as soon as the handle is
 
     def __init__(self) -> None:
         raise TypeError("programs come from an Object, or from from_pin, from_id and from_fd")
@@ -122,6 +128,7 @@ class Program(Pinnable):
         self._log = ""
         self._log_level = 0
         self._alone = False
+        self._loaded_attach_type = None
 
     @classmethod
     def _check_type(cls, info: ProgramInfo) -> None:
@@ -203,7 +210,14 @@ class Program(Pinnable):
         """
         if self._object is None:
             return self._attach_types[0] if len(self._attach_types) == 1 else None
+        self._require_open()
+        # Once it is loaded it stays; before, libbpf may change it (libbpf.c:libbpf_prepare_prog_load).
+        if self._handle is not None:
+            return self._loaded_attach_type
         return AttachType(self._get(lib.bpf_program__expected_attach_type))
+
+    def _ask_attach_type(self) -> AttachType:
+        return AttachType(lib.bpf_program__expected_attach_type(self._pointer))
 
     def _get(self, getter: Any) -> Any:
         """A fact that libbpf has of a program of an object."""
@@ -310,10 +324,25 @@ class Program(Pinnable):
                 self._call_set_attach_target(program or 0, target)
 
     def _call_set_attach_target(self, fd: int, target: bytes) -> None:
-        call(
-            lib.call_bpf_program__set_attach_target, self._pointer, fd, target,
-            operation=f"set the attach target of program '{self.name}' to", subject=f"'{target.decode()}'",
-        )  # fmt: skip
+        from .refusal import no_target
+
+        try:
+            call(
+                lib.call_bpf_program__set_attach_target,
+                self._pointer,
+                fd,
+                target,
+                operation=f"set the attach target of program '{self.name}' to",
+                subject=f"'{target.decode()}'",
+            )
+        except BpfError as error:
+            # libbpf's words for a name that BTF does not have.
+            if error.errno not in (errno.ESRCH, errno.ENOENT):
+                raise
+            missing = no_target(error, self, target.decode())
+            if fd:
+                missing.hint = "The target program has no such function, or was loaded without BTF."
+            raise missing from None
 
     # --- load and unload --------------------------------------------------------------
 
@@ -340,6 +369,7 @@ class Program(Pinnable):
                 except NotSupportedError as error:
                     error.hint += " Or name the target by set_attach_target() and load the whole object."
                     raise
+            self._loaded_attach_type = self._ask_attach_type()
             self._handle = load_alone(self, target, btf, program, needs_target)
             self._handle.what = f"program '{self.name}'"
             self._alone = True
@@ -386,8 +416,12 @@ class Program(Pinnable):
             with obj._turn():
                 fd = lib.bpf_program__fd(self._pointer)
                 if fd < 0:
-                    raise StateError(f"program '{self.name}' is not loaded")
+                    raise StateError(
+                        f"program '{self.name}' is not loaded: "
+                        "it must be loaded before it is attached, pinned or asked"
+                    )
                 if self._handle is None:
+                    self._loaded_attach_type = self._ask_attach_type()
                     # From 3 on: the kernel takes 0 for "none" (libbpf.c:ensure_good_fd).
                     duplicate = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3)
                     self._handle = Handle(duplicate, os.close, what=f"program '{self.name}'")
@@ -421,7 +455,8 @@ class Program(Pinnable):
             return program_info(fd)
 
     def stats(self) -> ProgramStats:
-        """How often and how long it ran: all zero unless `kernel.bpf_stats_enabled` is on (5.1)."""
+        """How often and how long it ran while statistics were on: `enable_stats()`, or the sysctl
+        kernel.bpf_stats_enabled (5.1)."""
         return self.info().stats
 
     def test_run(
@@ -468,7 +503,7 @@ class Program(Pinnable):
         self._untrack(link)
         link.close()
 
-    def take_link(self, link: Link) -> Link:
+    def take_link(self, link: L) -> L:
         """Hands a tracked link to the caller, who closes it from then on. It survives `unload` and `close`.
 
         Raises:
@@ -493,7 +528,7 @@ class Program(Pinnable):
 
     def _attach_by_section(self) -> Link:
         """Attaches where the section says, and tracks the link. libbpf: bpf_program__attach."""
-        from ..link import Link
+        from ..link.link import Link, link_fds
 
         self._require_open()
         if self._object is None or self._alone:
@@ -507,14 +542,16 @@ class Program(Pinnable):
                     lib.call_bpf_program__attach,
                     self._pointer,
                     free=lib.bpf_link__destroy,
-                    fds=_link_fds,
+                    fds=link_fds,
                     operation="attach program",
                     subject=f"'{self.name}' (SEC \"{self.section}\")",
                 )
             except BpfError as error:
-                error.hint = error.hint or self._attach_hint(error.errno or 0)
-                raise
-        return self._track(Link._of_pointer(handle, self, obj._handle if self._link_needs_object else None))
+                explained = self._explain(error)
+                if explained is error:
+                    raise
+                raise explained from error
+        return self._track(Link._of_pointer(handle, obj._handle if self._link_needs_object else None))
 
     def _attach_by_fd(self) -> Link:
         """Attaches a program that libbpf has no struct of: one from the kernel, or loaded alone."""
@@ -523,11 +560,11 @@ class Program(Pinnable):
             f"a {type(self).__name__} like that cannot be attached"
         )
 
-    def _attach_hint(self, number: int) -> str:
-        """What to do about a failed attach, where the section or the machine shows a likely reason."""
-        if number == errno.EOPNOTSUPP and "/" not in self.section:
-            return "Its section does not say where: complete it, or turn the program's autoattach off."
-        return ""
+    def _explain(self, error: BpfError) -> BpfError:
+        """The error of a failed attach by section, with what to do about it where that can be told."""
+        if error.errno == errno.EOPNOTSUPP and "/" not in self.section and not error.hint:
+            error.hint = "Its section does not say where: complete it, or turn the program's autoattach off."
+        return error
 
     def _detach_all(self) -> None:
         import contextlib
@@ -585,8 +622,3 @@ class AutoAttached(Program):
         libbpf: bpf_program__attach.
         """
         return self._attach_by_section()
-
-
-def _link_fds(pointer: CData) -> list[int]:
-    fd = lib.bpf_link__fd(pointer)
-    return [fd] if fd >= 0 else []

@@ -3,17 +3,18 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from ..enums import ProgramType
+from ..errors import BpfError
+from .alone import LoadedAlone
 from .program import AutoAttached
 
 if TYPE_CHECKING:
     from ..link import Link
 
 
-class TracePoint(AutoAttached):
+class TracePoint(LoadedAlone, AutoAttached):
     """Runs on a tracepoint, with the stable format of tracefs.
 
     Section: tracepoint/CATEGORY/NAME, tp/CATEGORY/NAME. Kernel: 4.7.
@@ -22,27 +23,54 @@ class TracePoint(AutoAttached):
     _type = ProgramType.TRACEPOINT
     _sections = ("tracepoint", "tp")
 
-    def _attach_hint(self, number: int) -> str:
-        mounts = ("/sys/kernel/tracing/events", "/sys/kernel/debug/tracing/events")
-        if not any(os.path.isdir(path) for path in mounts):
-            return "tracefs is not mounted: `mount -t tracefs tracefs /sys/kernel/tracing`."
-        return super()._attach_hint(number)
+    def attach(self, category: str | None = None, name: str | None = None, *, cookie: int = 0) -> Link:
+        """Attaches it to a tracepoint. The link is tracked: `detach`, `take_link`.
 
-
-class _RawTracePoint(AutoAttached):
-    """What raw tracepoint programs of both kinds have in common."""
-
-    def load(self) -> None:
-        """Loads this program alone, out of its object, which is prepared if it was not.
+        Args:
+            category: the tracepoint's category, "syscalls"; by default what the section names.
+            name: its name in there, "sys_enter_openat". Given if and only if `category` is.
+            cookie: a number that the program gets from bpf_get_attach_cookie(); 0 for none (5.15).
 
         Raises:
-            StateError: it is loaded already, or a load of its object failed.
-            VerifierError: the verifier rejected it.
-            NotSupportedError: the libbpf in use is older than 1.6.
+            TypeError: neither the section nor the caller names a tracepoint.
+            StateError: it is not loaded.
+            NotFoundError, ExistsError, NotSupportedError, BpfError: as `link.attach_tracepoint`.
 
-        libbpf: bpf_object__prepare, bpf_prog_load.
+        libbpf: bpf_program__attach, bpf_program__attach_tracepoint_opts.
         """
-        self._load_alone(False)
+        from ..link import attach_tracepoint
+
+        self._require_open()
+        if (category is None) != (name is None):
+            raise TypeError("category and name of a tracepoint are given together")
+        if category is None or name is None:
+            category, name = self._section_target()
+            if not cookie:
+                return self._attach_by_section()
+        return self._track(attach_tracepoint(self, category, name, cookie=cookie))
+
+    def _section_target(self) -> tuple[str, str]:
+        """Category and name in the section."""
+        category, slash, name = self.section.partition("/")[2].partition("/")
+        if not slash:
+            raise TypeError(f"program '{self.name}': attach() needs the category and name of a tracepoint")
+        return category, name
+
+    def _explain(self, error: BpfError) -> BpfError:
+        from ..link.tracepoint import explain_tracepoint
+
+        if "/" not in self.section:
+            return super()._explain(error)
+        return explain_tracepoint(error, *self._section_target())
+
+    def _attach_by_fd(self) -> Link:
+        from ..link import attach_tracepoint
+
+        return attach_tracepoint(self, *self._section_target())
+
+
+class _RawTracePoint(LoadedAlone, AutoAttached):
+    """What raw tracepoint programs of both kinds have in common."""
 
     def attach(self, name: str | None = None, *, cookie: int = 0) -> Link:
         """Attaches it to a tracepoint. The link is tracked: `detach`, `take_link`.

@@ -7,21 +7,49 @@
 char LICENSE[] SEC("license") = "GPL";
 
 const volatile pid_t target_pid = 0;
-__u64 entries;
-__u64 returns;
+__u64 on_entry_runs;
+__u64 on_return_runs;
+__u64 cookie;
+
+static __always_inline bool is_target(void)
+{
+	return target_pid == (pid_t)(bpf_get_current_pid_tgid() >> 32);
+}
 
 SEC("kprobe/__x64_sys_getpgid")
 int on_entry(struct pt_regs *ctx)
 {
-	if (target_pid == (pid_t)(bpf_get_current_pid_tgid() >> 32))
-		__sync_fetch_and_add(&entries, 1);
+	if (is_target())
+		__sync_fetch_and_add(&on_entry_runs, 1);
 	return 0;
 }
 
 SEC("kretprobe/__x64_sys_getpgid")
 int on_return(struct pt_regs *ctx)
 {
-	if (target_pid == (pid_t)(bpf_get_current_pid_tgid() >> 32))
-		__sync_fetch_and_add(&returns, 1);
+	if (is_target())
+		__sync_fetch_and_add(&on_return_runs, 1);
+	return 0;
+}
+
+/* The section does not say where. bpf_get_attach_cookie() needs 5.15, so that it is loaded by those who ask. */
+SEC("?kprobe")
+int with_cookie(struct pt_regs *ctx)
+{
+	if (is_target())
+		cookie = bpf_get_attach_cookie(ctx);
+	return 0;
+}
+
+SEC("?kprobe/no_such_function")
+int missing(struct pt_regs *ctx)
+{
+	return 0;
+}
+
+/* For many functions at once. */
+SEC("?kprobe.multi")
+int many(struct pt_regs *ctx)
+{
 	return 0;
 }

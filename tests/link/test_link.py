@@ -305,9 +305,9 @@ def test_uprobes_by_section_fire_and_end(bpf_object: Find) -> None:
         entry = obj.program("on_entry", UProbe).attach()
         with obj.program("on_return", URetProbe).attach():
             os.getpgid(0)
-            assert obj.variables["entries"].value == 1
-            assert obj.variables["returns"].value == 1
+            assert obj.variables["on_entry_runs"].value == 1
+            assert obj.variables["on_return_runs"].value == 1
         entry.close()
         os.getpgid(0)
-        assert obj.variables["entries"].value == 1
-        assert obj.variables["returns"].value == 1
+        assert obj.variables["on_entry_runs"].value == 1
+        assert obj.variables["on_return_runs"].value == 1

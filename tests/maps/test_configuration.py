@@ -162,6 +162,56 @@ def test_load_pins_a_map_and_the_next_load_reuses_it(bpf_object: Callable[[str],
         found.unpin()
 
 
+def test_a_pin_of_another_shape_is_refused_with_every_difference(
+    bpf_object: Callable[[str], Path], bpffs: Path
+) -> None:
+    path = bpffs / "other"
+    with (
+        HashMap.create(key_size=4, value_size=8, max_entries=9) as other,
+        Object.open(bpf_object("maps")) as obj,
+    ):
+        other.pin(path)
+        for name in NEWER:
+            obj.maps[name].autocreate = False
+        obj.maps["spare"].pin_path = path
+        error = failed_load(obj)
+        assert isinstance(error, MapTypeError)
+        assert str(error) == (
+            f"map 'spare' cannot reuse the map that is pinned at '{path}': "
+            "value_size is 4 here and 8 there; max_entries is 16 here and 9 there"
+        )
+        other.unpin()
+
+
+def test_a_type_that_the_kernel_lacks_is_not_supported(
+    bpf_object: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pylibbpf.maps import creation
+
+    def refused() -> BaseException:
+        with Object.open(bpf_object("maps")) as obj:
+            for name in NEWER:
+                obj.maps[name].autocreate = False
+            obj.maps["spare"].key_size = 0
+            return failed_load(obj)
+
+    # A kernel that has the type says EINVAL to a key of no bytes, and so does one that lacks the type.
+    assert not isinstance(refused(), NotSupportedError)
+    monkeypatch.setattr(creation, "is_missing", lambda type: True)
+    error = refused()
+    assert isinstance(error, NotSupportedError)
+    assert "Map 'spare': The kernel has no maps of type HASH" in str(error)
+
+
+def failed_load(obj: Object) -> BaseException:
+    """The error of a load, once it is explained."""
+    from pylibbpf.maps.explain import explain
+
+    with pytest.raises((BpfError, MapTypeError)) as caught:
+        obj.load()
+    return explain(obj, caught.value) if isinstance(caught.value, BpfError) else caught.value
+
+
 def test_a_pin_that_load_made_can_be_removed(opened: Object, bpffs: Path) -> None:
     spare = opened.maps["spare"]
     spare.pin_path = bpffs / "spare"

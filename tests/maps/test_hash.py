@@ -122,6 +122,47 @@ def test_a_value_with_a_lock_is_read_and_written_under_it(loaded: Object) -> Non
     value.value = 5
     guarded.put(0, value, UpdateFlags.LOCK)
     assert guarded.lookup(0, UpdateFlags.LOCK).value == 5
+    guarded[1] = {"value": 6}  # the lock is the kernel's, and need not be given
+    guarded.put(0, (7,), UpdateFlags.LOCK)
+    assert (guarded[0].value, guarded[1].value) == (7, 6)
+    assert repr(guarded[1]) == "guarded(lock=<struct bpf_spin_lock>, value=6)"
+    with pytest.raises(TypeError, match=r"guarded\.lock.*kernel's: leave it out"):
+        guarded[1] = {"lock": 1, "value": 6}
+
+
+@pytest.mark.parametrize("type", ["u8", "u16", "u32", "u64", "s8", "s16", "s32", "s64"])
+def test_the_smallest_and_largest_integers_are_keys_and_values(vmlinux: Btf, type: str) -> None:
+    bits = int(type[1:])
+    low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if type[0] == "s" else (0, (1 << bits) - 1)
+    with HashMap.create(btf=vmlinux, key_type=type, value_type=type, max_entries=100) as map:
+        numbers = sorted({low, low + 1, low + 2, 0, 1, high - 2, high - 1, high})
+        for number in numbers:
+            map[number] = number
+        assert [map[number] for number in numbers] == numbers
+        assert sorted(map) == numbers
+        for number in numbers:
+            del map[number]
+            assert number not in map
+            assert map.get(number) is None
+            with pytest.raises(KeyError):
+                map[number]
+        for wrong in (low - 1, high + 1, 1 << 64, -(1 << 64), 1 << 200):
+            for use in (map.get, map.lookup, lambda key: map.put(key, 1), lambda value: map.put(1, value)):
+                with pytest.raises(OverflowError):
+                    use(wrong)
+        map[True] = False  # bools are integers
+        assert map[1] == 0
+        assert len(map) == 1
+
+
+@pytest.mark.kernel("5.14", "taking single elements out of a hash")
+def test_a_key_is_taken_out_under_its_lock(loaded: Object) -> None:
+    guarded: Any = loaded.maps["guarded_by_key"]
+    guarded[1] = {"value": 5}
+    assert guarded.pop(1, flags=UpdateFlags.LOCK).value == 5
+    assert guarded.pop(1, None, flags=UpdateFlags.LOCK) is None
+    with pytest.raises(KeyError):
+        guarded.pop(1, flags=UpdateFlags.LOCK)
 
 
 def test_a_full_map_says_how_large_it_is(vmlinux: Btf) -> None:

@@ -146,7 +146,7 @@ def test_a_child_can_use_the_map_and_its_close_is_its_own(numbers: HashMap[int, 
     assert dict(numbers) == {1: 1, 2: 2}
 
 
-def test_a_child_shares_variables_and_cannot_reach_libbpfs_object(opened: Object) -> None:
+def test_a_child_shares_what_is_loaded_and_changes_nothing_of_libbpfs(opened: Object) -> None:
     with pytest.raises(StateError):
         opened.maps["counts"].fd
 
@@ -170,13 +170,47 @@ def test_a_child_shares_variables_and_cannot_reach_libbpfs_object(opened: Object
     def after_load() -> None:
         total.value = 7
         assert used[1] == 1
+        # What the parent has not touched yet: it takes no lock of the parent's.
+        slots: Any = opened.maps["slots"]
+        assert (slots[0], slots.key_size, slots.autocreate, slots.pinned_path) == (0, 4, True, None)
+        assert opened.variables["quiet"].value == 8
+        assert opened.variables["step"].read_only
         with pytest.raises(StateError):
-            opened.maps["slots"].fd
+            slots.max_entries = 5
         opened.close()
 
     in_child(after_load)
     assert total.value == 7
     assert opened.maps["slots"].fd > 2
+
+
+def test_a_child_reads_although_a_thread_of_the_parent_had_the_lock(opened: Object) -> None:
+    variables = opened.variables
+    opened.load()
+    opened.btf
+    locked, done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with opened._turn():
+            locked.set()
+            done.wait()
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    try:
+        assert locked.wait(10)
+
+        def read() -> None:
+            assert variables["total"].value == 0
+            assert str(variables["last"].type) == "struct event"
+            assert variables["last"].memory().nbytes == variables["last"].size
+            slots: Any = opened.maps["slots"]
+            assert slots[7] == 0
+
+        in_child(read)
+    finally:
+        done.set()
+        thread.join()
 
 
 def test_a_forgotten_map_in_a_child_warns_nobody_and_hurts_nobody(numbers: HashMap[int, int]) -> None:

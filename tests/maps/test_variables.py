@@ -303,3 +303,64 @@ def test_a_failed_load_is_a_state_error(bpf_object: Callable[[str], Path]) -> No
             obj.variables["total"].value
         with pytest.raises(StateError):
             obj.variables["total"].value = 1
+
+
+# --- in place ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("when", ["before load", "after load"])
+def test_a_part_is_read_and_written_without_the_rest(opened: Object, when: str) -> None:
+    if when == "after load":
+        opened.load()
+    table, last = opened.variables["table"], opened.variables["last"]
+    table[1] = 20
+    table[-1] = -40
+    assert table.value == [1, 20, 3, -40]
+    assert (table[1], table[3]) == (20, -40)
+    last["where"] = {"x": 1, "y": -2}
+    last["comm"] = b"name"
+    assert last["comm"] == b"name"
+    assert (last.value.where.y, last.value.pid) == (-2, 0)
+    for wrong, error, message in (
+        (lambda: table.__setitem__(0, 1 << 31), OverflowError, r"table\[0\]"),
+        (lambda: last.__setitem__("pid", -1), OverflowError, r"last\.pid"),
+        (lambda: table[4], IndexError, "4 elements"),
+        (lambda: last["where_"], NameNotFoundError, "where"),
+        (lambda: table["x"], NameNotFoundError, "table"),
+        (lambda: last[0], TypeError, "no array"),
+        (lambda: opened.variables["label"][0], TypeError, "no array"),
+        (lambda: iter(table), TypeError, "iterable"),
+    ):
+        with pytest.raises(error, match=message):
+            wrong()
+    assert table.value == [1, 20, 3, -40]
+
+
+def test_a_part_of_rodata_is_written_before_load_only(opened: Object) -> None:
+    template = opened.variables["template"]
+    template["pid"] = 9
+    opened.load()
+    assert (template.value.pid, template["comm"]) == (9, b"template")
+    with pytest.raises(StateError, match="read-only"):
+        template["pid"] = 10
+
+
+def test_a_view_is_the_programs_own_memory(opened: Object) -> None:
+    with pytest.raises(StateError):
+        opened.variables["last"].view()
+    opened.load()
+    last, table = opened.variables["last"].view(), opened.variables["table"].view()
+    last.bytes = 77
+    assert opened.variables["last"].value.bytes == 77
+    run(opened)
+    assert last.where.y == 0
+    table[2] = 30
+    assert opened.variables["table"].value == [1, -2, 30, -4]
+    with pytest.raises(OverflowError):
+        table[2] = 1 << 40
+    with pytest.raises(StateError, match="read-only; use value"):
+        opened.variables["template"].view()
+    with pytest.raises(TypeError, match="no struct"):
+        opened.variables["total"].view()
+    opened.close()
+    assert (last.bytes, table[2]) == (77, 30)

@@ -202,17 +202,22 @@ def test_fentry_and_fexit_are_loaded_for_another_function(bpf_object: Find) -> N
 
 
 @pytest.mark.needs("fentry")
-def test_fentry_attaches_to_a_function_of_another_program(bpf_object: Find, spine: bpf.Object) -> None:
+@pytest.mark.parametrize(
+    ("name", "kind", "count"), [("on_entry", FEntry, "entries"), ("on_exit", FExit, "exits")]
+)
+def test_fentry_and_fexit_attach_to_a_function_of_another_program(
+    bpf_object: Find, spine: bpf.Object, name: str, kind: type[FEntry | FExit], count: str
+) -> None:
     spine.load()
     target = spine.program("pass", Xdp)
     with bpf.Object.open(bpf_object("tracing")) as obj:
-        entry = obj.program("on_entry", FEntry)
+        program = obj.program(name, kind)
         with pytest.raises(bpf.NotFoundError, match="program 'pass'"):
-            entry.load("nonesuch", program=target)
-        entry.load("pass", program=target)
-        entry.attach()
+            program.load("nonesuch", program=target)
+        program.load("pass", program=target)
+        program.attach()
         target.test_run(bytes(64), repeat=3)
-        assert obj.variables["entries"].value == 3
-        entry.unload()
+        assert obj.variables[count].value == 3
+        program.unload()
         target.test_run(bytes(64))
-        assert obj.variables["entries"].value == 3
+        assert obj.variables[count].value == 3

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -169,6 +170,23 @@ def test_a_test_run_gives_what_the_program_returned(spine: bpf.Object) -> None:
 
 
 @pytest.mark.needs("root", "vmlinux_btf")
+def test_a_test_run_takes_a_context_and_repeats(bpf_object: Find) -> None:
+    with bpf.Object.load_file(bpf_object("runs")) as obj:
+        program, runs = obj.programs["mark"], obj.variables["mark_runs"]
+        # struct __sk_buff: `mark` stands behind two numbers of 32 bits.
+        context = struct.pack("=8xI", 41).ljust(192, b"\0")
+        result = program.test_run(bytes(64), context=context)
+        assert result.return_value == 41
+        assert struct.unpack_from("=8xI", result.context) == (42,)
+        assert runs.value == 1
+        result = program.test_run(bytearray(64), repeat=1000)
+        assert runs.value == 1001
+        assert 0 < result.duration_ns < 1_000_000
+        with pytest.raises(TypeError):
+            program.test_run("packet")
+
+
+@pytest.mark.needs("root", "vmlinux_btf")
 def test_a_test_run_that_the_kernel_refuses_is_an_error(spine: bpf.Object) -> None:
     with pytest.raises(bpf.BpfError, match="cannot run program 'tasks'"):
         spine.programs["tasks"].test_run(bytes(64))
@@ -201,8 +219,8 @@ def test_kprobes_fire_and_end(bpf_object: Find) -> None:
         entry = obj.program("on_entry", KProbe).attach()
         exit = obj.program("on_return", KRetProbe).attach()
         os.getpgid(0)
-        assert (obj.variables["entries"].value, obj.variables["returns"].value) == (1, 1)
+        assert (obj.variables["on_entry_runs"].value, obj.variables["on_return_runs"].value) == (1, 1)
         entry.close()
         exit.close()
         os.getpgid(0)
-        assert (obj.variables["entries"].value, obj.variables["returns"].value) == (1, 1)
+        assert (obj.variables["on_entry_runs"].value, obj.variables["on_return_runs"].value) == (1, 1)

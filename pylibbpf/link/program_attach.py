@@ -1,0 +1,461 @@
+# SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+"""Attaching without a link: BPF_PROG_ATTACH and BPF_PROG_DETACH.
+
+What is attached so belongs to the hook: it outlives the process, and everyone who
+may attach there may detach it. A link is the better way where the kernel has one.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import threading
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from .._native import Handle, check, collect, ffi, lib
+from ..enums import AttachFlags, AttachType
+from ..errors import BpfError, ExistsError, NotSupportedError, ProgramTypeError, from_errno
+from ..since import LINK_TYPES, lacks, why_not
+from .anchor import After, Anchor, Before, Place, Replace, lend_place
+from .create import require_program
+from .link import Link
+from .query import is_without_order, query
+from .target import describe_target, is_on_cgroups, lend_target, what_is_wrong
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from .._libbpf import CData
+    from .._native import StrPath
+    from ..enums import LinkType
+    from ..fds import HasFileno
+    from ..programs import Program
+    from .create import Attachable
+
+_LEGACY = "legacy=True attaches without a link: such an attachment outlives the process if nobody closes it."
+
+
+def raw_attach_program(
+    target: StrPath | int | HasFileno,
+    program: Attachable,
+    attach_type: AttachType,
+    *,
+    anchor: Anchor | None = None,
+    flags: int = 0,
+    expected_revision: int = 0,
+) -> None:
+    """Attaches a program to a hook, without a link. It stays until `raw_detach_program`, or for ever.
+
+    Args:
+        target: a cgroup or network namespace by path or fd, a SockMap or SockHash by object or
+            fd, an interface by name or index (tcx, netkit), as the attach type wants it.
+        program: a loaded program of any origin.
+        attach_type: the hook.
+        anchor: where among the programs that are there: `Head()`, `Tail()`, `Before(x)`,
+            `After(x)` or `Replace(x)` (tcx 6.6, netkit 6.7, cgroups 6.17; Replace in cgroups 5.6).
+        flags: `AttachFlags`, less those of anchors. A cgroup takes only one program per hook
+            without ALLOW_MULTI.
+        expected_revision: fail if the hook has changed since `query` told this revision; 0 for any.
+
+    Raises:
+        ExistsError: the program is attached there already.
+        NotFoundError: there is no such target, or what the anchor names is not attached there.
+        NotSupportedError: this kernel has no such attach type, or no such order for it.
+        BpfError: the kernel refused: ESTALE if the hook has changed.
+
+    libbpf: bpf_prog_attach_opts (cgroups 4.10).
+    """
+    require_program(program)
+    attach_type = AttachType(attach_type)
+    operation = f"attach program '{program.name}' to"
+    with lend_target(target, attach_type, operation) as fd, program._fd_handle() as program_fd:
+        attach_without_link(
+            fd, program_fd, attach_type, anchor, flags, expected_revision, operation, describe_target(target)
+        )
+
+
+def raw_detach_program(
+    target: StrPath | int | HasFileno,
+    program: Attachable,
+    attach_type: AttachType,
+    *,
+    anchor: Anchor | None = None,
+    flags: int = 0,
+    expected_revision: int = 0,
+) -> None:
+    """Detaches a program from a hook, to which it was attached without a link.
+
+    Args:
+        target, program, attach_type, flags, expected_revision: as for `raw_attach_program`.
+        anchor: where the program must be; Replace is for attaching only.
+
+    Raises:
+        NotFoundError: the program is not attached there, or by a link.
+        BpfError: the kernel refused: ESTALE if the hook has changed.
+
+    libbpf: bpf_prog_detach_opts.
+    """
+    require_program(program)
+    attach_type = AttachType(attach_type)
+    if isinstance(anchor, Replace):
+        raise ValueError("Replace is for attaching: to detach, name the program that is there")
+    operation, subject = f"detach program '{program.name}' from", describe_target(target)
+    with (
+        lend_target(target, attach_type, operation) as fd,
+        program._fd_handle() as program_fd,
+        lend_place(anchor, flags) as place,
+    ):
+        require_order(fd, attach_type, anchor, expected_revision, operation, subject)
+        # A cgroup without ALLOW_MULTI detaches whatever is there (cgroup.c:find_detach_entry).
+        if is_on_cgroups(attach_type) and _is_attached(fd, program_fd, attach_type) is False:
+            raise from_errno(errno.ENOENT, operation, subject, hint=_DETACH_HINTS[errno.ENOENT])
+        options = ffi.new("struct bpf_prog_detach_opts *")
+        options.sz = ffi.sizeof("struct bpf_prog_detach_opts")
+        _fill(options, place, expected_revision)
+        result = lib.bpf_prog_detach_opts(program_fd, fd, attach_type, options)
+        if result < 0:
+            error = from_errno(-result, operation, subject)
+            raise explained(error, fd, program_fd, attach_type, anchor, _DETACH_HINTS)
+
+
+def attach_without_link(
+    fd: int,
+    program_fd: int,
+    attach_type: AttachType,
+    anchor: Anchor | None,
+    flags: int,
+    expected_revision: int,
+    operation: str,
+    subject: str,
+) -> None:
+    """BPF_PROG_ATTACH, with words for what the kernel refuses."""
+    collect()  # an attachment that was dropped would still be there
+    with lend_place(anchor, flags) as place:
+        require_order(fd, attach_type, anchor, expected_revision, operation, subject)
+        result = _attach(fd, program_fd, attach_type, place, expected_revision)
+        if result < 0:
+            error = from_errno(-result, operation, subject)
+            raise explained(error, fd, program_fd, attach_type, anchor, _ATTACH_HINTS)
+
+
+def _attach(
+    fd: int, program_fd: int, attach_type: AttachType, place: Place, expected_revision: int = 0
+) -> int:
+    options = ffi.new("struct bpf_prog_attach_opts *")
+    options.sz = ffi.sizeof("struct bpf_prog_attach_opts")
+    options.replace_fd = place.replace_fd
+    _fill(options, place, expected_revision)
+    return lib.bpf_prog_attach_opts(program_fd, fd, attach_type, options)
+
+
+def _fill(options: CData, place: Place, expected_revision: int) -> None:
+    options.flags = place.flags
+    options.relative_fd = place.relative_fd
+    options.relative_id = place.relative_id
+    options.expected_revision = expected_revision
+
+
+# --- what a refusal means ---------------------------------------------------------------
+
+_CHANGED = "The hook has changed since that revision: query() it again, decide again, and pass the new one."
+_ATTACH_HINTS = {
+    errno.ESTALE: _CHANGED,
+    errno.EEXIST: "The program is attached there already, or the hook has room for one program only.",
+    errno.ENOENT: "What the anchor names is not attached there.",
+    errno.EBUSY: "A link is attached there; it would have to be updated or closed.",
+    errno.E2BIG: "The hook is full: it takes 64 programs at most.",
+    errno.ERANGE: "The hook is full, or the anchor contradicts what is attached there.",
+    errno.EDOM: "The anchor contradicts what is attached there.",
+}
+_DETACH_HINTS = {
+    errno.ESTALE: _CHANGED,
+    errno.ENOENT: "The program is not attached there, or by a link, which is closed instead.",
+    errno.EBUSY: "A link attached the program: close the link instead.",
+    errno.ERANGE: "The program is not where the anchor says.",
+    errno.EDOM: "The program is not where the anchor says.",
+}
+_OTHER_FLAGS = (
+    "The hook, or that of a cgroup above, has programs that were attached with other flags "
+    "(AttachFlags.ALLOW_MULTI, ALLOW_OVERRIDE): query() tells."
+)
+_REPLACE_NEEDS_MULTI = (
+    "A cgroup replaces programs that were attached with AttachFlags.ALLOW_MULTI: add it to flags."
+)
+_NOT_THE_NEIGHBOUR = (
+    "What the anchor names is not attached there: a program that a link attached is named by the link."
+)
+
+
+def require_order(
+    fd: int, attach_type: AttachType, anchor: Anchor | None, revision: int, operation: str, subject: str
+) -> None:
+    """Raises NotSupportedError for an anchor or a revision where the hook is known to have no order."""
+    wants_order = revision or not (anchor is None or isinstance(anchor, Replace))
+    if wants_order and is_without_order(fd, attach_type):
+        hint = "tcx has anchors and revisions since Linux 6.6, netkit since 6.7, and cgroups since 6.17."
+        raise NotSupportedError(errno.EOPNOTSUPP, operation, f"{subject} in an order", hint=hint)
+
+
+def explained(
+    error: BpfError,
+    fd: int,
+    program_fd: int,
+    attach_type: AttachType,
+    anchor: Anchor | None,
+    hints: dict[int, str],
+) -> BpfError:
+    """An error of BPF_PROG_ATTACH or BPF_PROG_DETACH with the words for it, as far as they are known."""
+    number = error.errno or 0
+    if number == errno.EINVAL:
+        missing = why_not(attach_type)
+        if missing:
+            return NotSupportedError(number, error.operation, error.subject, hint=missing)
+        if hints is _ATTACH_HINTS and _is_attached(fd, program_fd, attach_type):
+            # A cgroup says EINVAL where all others say EEXIST.
+            return ExistsError(errno.EEXIST, error.operation, error.subject, hint=hints[errno.EEXIST])
+        if is_on_cgroups(attach_type):
+            error.hint = _anchor_hint(anchor)
+    _add_hint(error, fd, attach_type, hints)
+    return error
+
+
+def explain_link(
+    error: BpfError,
+    fd: int,
+    program: Attachable,
+    attach_type: AttachType,
+    link_type: LinkType,
+    anchor: Anchor | None = None,
+    flags: int = 0,
+) -> None:
+    """Adds the words to an error of `create_link`, for links that an attachment can stand in for."""
+    if isinstance(error, NotSupportedError):
+        if lacks(link_type):
+            error.hint = f"{error.hint} {_LEGACY}"
+        return
+    if error.errno == errno.EINVAL:
+        error.hint = _anchor_hint(anchor)
+        require_match(error, program, attach_type, anchor, flags)
+    _add_hint(error, fd, attach_type, _ATTACH_HINTS)
+
+
+def require_match(
+    error: BpfError, program: Attachable, attach_type: AttachType, anchor: Anchor | None, flags: int
+) -> None:
+    """Raises ProgramTypeError if EINVAL can mean one thing only: the program expects another hook.
+
+    The type of the program is known to be right, and the kernel to have the attach type.
+    """
+    if anchor is None and not flags & ~AttachFlags.ALLOW_MULTI:
+        raise ProgramTypeError(
+            f"program '{program.name}' was not loaded for {attach_type.name}, the kernel says"
+        ) from error
+
+
+def explain_order(error: BpfError, fd: int, attach_type: AttachType) -> None:
+    """Adds the words to an error of `create_link`, for hooks where programs have an order."""
+    _add_hint(error, fd, attach_type, _ATTACH_HINTS)
+
+
+def _anchor_hint(anchor: Anchor | None) -> str:
+    """What is wrong with an anchor that a cgroup answers EINVAL to."""
+    if isinstance(anchor, Replace):
+        return _REPLACE_NEEDS_MULTI
+    return _NOT_THE_NEIGHBOUR if isinstance(anchor, (Before, After)) else ""
+
+
+def _add_hint(error: BpfError, fd: int, attach_type: AttachType, hints: dict[int, str]) -> None:
+    number = error.errno or 0
+    hint = error.hint or hints.get(number) or what_is_wrong(fd, attach_type, number)
+    if not hint and number == errno.EPERM and is_on_cgroups(attach_type):
+        hint = _OTHER_FLAGS
+    elif not hint and number == errno.EINVAL:
+        hint = f"The program is of another kind than {attach_type.name} takes, or the flags are not for it."
+    error.hint = hint
+
+
+def _is_attached(fd: int, program_fd: int, attach_type: AttachType) -> bool | None:
+    """Whether a hook has a program; None if the kernel does not tell."""
+    try:
+        return any(found.id == program_id(program_fd) for found in query(fd, attach_type).programs)
+    except BpfError:
+        return None
+
+
+def program_id(fd: int) -> int:
+    info = ffi.new("struct bpf_prog_info *")
+    size = ffi.new("uint32_t *", ffi.sizeof(info[0]))
+    check(lib.bpf_obj_get_info_by_fd(fd, info, size), "get the info of a program")
+    return int(info.id)
+
+
+# --- an attachment in the place of a link -------------------------------------------------
+
+
+class Attachment:
+    """What the handle of an attachment without a link holds: duplicates of the fds that detach it.
+
+    Attributes:
+        target_fd: the cgroup or map.
+        program_fd: the program that is attached now.
+        attach_type: the hook.
+        flags: `AttachFlags` that it was attached with.
+        attached: whether it is to be detached.
+        error: why the kernel refused to detach it, if it did.
+    """
+
+    def __init__(self, target_fd: int, program_fd: int, attach_type: AttachType, flags: int) -> None:
+        self.target_fd = fcntl.fcntl(target_fd, fcntl.F_DUPFD_CLOEXEC, 3)
+        try:
+            self.program_fd = fcntl.fcntl(program_fd, fcntl.F_DUPFD_CLOEXEC, 3)
+        except BaseException:
+            os.close(self.target_fd)
+            raise
+        self.attach_type = attach_type
+        self.flags = flags
+        self.attached = False
+        self.error: BpfError | None = None
+        self._update = threading.Lock()
+
+    def fds(self) -> list[int]:
+        return [self.target_fd, self.program_fd]
+
+    def end(self) -> None:
+        """Detaches it and closes the fds. The handle calls it once, after the last borrow."""
+        try:
+            if self.attached:
+                result = lib.bpf_prog_detach_opts(self.program_fd, self.target_fd, self.attach_type, ffi.NULL)
+                # Somebody else has detached it or, EBADF, removed the cgroup.
+                if result < 0 and result not in (-errno.ENOENT, -errno.EBADF):
+                    self.error = from_errno(-result, "detach", f"a program from {self.attach_type.name}")
+        finally:
+            for fd in self.fds():
+                os.close(fd)
+
+    def replace(self, program_fd: int, old_id: int | None) -> None:
+        """Attaches another program in its place, as BPF_LINK_UPDATE would."""
+        with self._update:
+            if old_id is not None and old_id != program_id(self.program_fd):
+                check(-errno.EPERM, "update", "an attachment", hint="Another program than `old` is attached.")
+            duplicate = fcntl.fcntl(program_fd, fcntl.F_DUPFD_CLOEXEC, 3)
+            try:
+                self._swap(duplicate)
+                duplicate, self.program_fd = self.program_fd, duplicate
+            finally:
+                os.close(duplicate)
+
+    def _swap(self, program_fd: int) -> None:
+        place = Place(self.flags)
+        if is_on_cgroups(self.attach_type):
+            place = Place(self.flags | AttachFlags.REPLACE, replace_fd=self.program_fd)
+        # A SockMap has one program per hook: the new one takes its place.
+        result = _attach(self.target_fd, program_fd, self.attach_type, place)
+        check(
+            result, "update", f"an attachment to {self.attach_type.name}",
+            hint="Either the new program is of another kind, or the old one was detached by somebody else.",
+        )  # fmt: skip
+
+
+class LinkOrAttachment(Link):
+    """A link that an attachment by BPF_PROG_ATTACH can stand in for, at the caller's wish: `legacy=True`."""
+
+    _updatable = True
+    _kernel_type: ClassVar[LinkType]
+
+    @classmethod
+    def _attach_legacy(
+        cls,
+        target_fd: int,
+        program: Attachable,
+        attach_type: AttachType,
+        *,
+        where: str,
+        anchor: Anchor | None = None,
+        flags: int = 0,
+        expected_revision: int = 0,
+    ) -> Self:
+        """Attaches without a link. `close()` detaches."""
+        operation = f"attach program '{program.name}' to"
+        with program._fd_handle() as program_fd:
+            attachment = Attachment(target_fd, program_fd, attach_type, flags)
+            handle = Handle(attachment, Attachment.end, fds=Attachment.fds)
+            # Before the call: a signal handler may raise when it returns.
+            attachment.attached = True
+            try:
+                attach_without_link(
+                    attachment.target_fd, program_fd, attach_type, anchor, flags, expected_revision,
+                    operation, where,
+                )  # fmt: skip
+            except BaseException as error:
+                # What the kernel refused or never saw.
+                attachment.attached = not isinstance(error, (BpfError, TypeError, ValueError))
+                handle.close()
+                if isinstance(error, BpfError) and error.errno == errno.EINVAL:
+                    require_match(error, program, attach_type, anchor, flags)
+                raise
+        return cast("Self", cls._make(handle, -1, None, None, owned=True))
+
+    def _no_link(self, operation: str) -> NotSupportedError:
+        return NotSupportedError(
+            errno.EOPNOTSUPP,
+            f"{operation} an attachment that is no link",
+            hint="It was attached with legacy=True. "
+            f"There are links for it since Linux {LINK_TYPES[self._kernel_type]}.",
+        )
+
+    def _fd_handle(self) -> Handle:
+        if not self.is_bpf_link:
+            raise self._no_link("lend the fd of")
+        return super()._fd_handle()
+
+    def fileno(self) -> int:
+        """The link's fd, which stays this object's.
+
+        Raises:
+            NotSupportedError: this attachment is no link.
+        """
+        fd = super().fileno()
+        if not self.is_bpf_link:
+            raise self._no_link("tell the fd of")
+        return fd
+
+    def update(self, program: Program, *, old: Program | None = None, flags: int = 0) -> None:
+        """Puts another program into its place, without a moment in which none is attached.
+
+        Args:
+            program: a loaded program of the same type and attach type.
+            old: if given, fail unless this is the program attached now.
+            flags: BPF_F_* for BPF_LINK_UPDATE; none for an attachment that is no link.
+
+        Raises:
+            PermissionDeniedError: `old` is not the attached program.
+            BpfError: the kernel refused.
+
+        libbpf: bpf_link_update (5.7); bpf_prog_attach_opts for an attachment that is no link (5.6).
+        """
+        if self.is_bpf_link:
+            super().update(program, old=old, flags=flags)
+            return
+        require_program(program)
+        if flags:
+            raise ValueError("an attachment that is no link is updated without flags")
+        with self._handle as attachment, program._fd_handle() as program_fd:
+            attachment.replace(program_fd, None if old is None else old.id)
+
+    def close(self) -> None:
+        """Gives up the link, and with it the attachment unless it is pinned or held elsewhere. Idempotent.
+
+        An attachment that is no link is detached.
+
+        Raises:
+            BpfError: the kernel refused to detach an attachment that is no link.
+        """
+        if self._link_type is not None:
+            self._handle.close()
+            return
+        attachment = self._handle._value
+        super().close()
+        if attachment is not None and attachment.error is not None:
+            error, attachment.error = attachment.error, None
+            raise error

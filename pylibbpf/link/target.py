@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+"""What programs attach to: the target of an attach type, in the ways that a caller may name it."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+from typing import TYPE_CHECKING
+
+from ..enums import AttachType
+from ..errors import from_errno
+from ..fds import open_target
+from ..pins import fd_kind
+
+if TYPE_CHECKING:
+    from .._native import StrPath
+    from ..fds import HasFileno
+
+# Those whose target is an interface's index, where the others take an fd.
+_ON_INTERFACES = {
+    AttachType.XDP,
+    AttachType.TCX_INGRESS,
+    AttachType.TCX_EGRESS,
+    AttachType.NETKIT_PRIMARY,
+    AttachType.NETKIT_PEER,
+}
+_ON_NAMESPACES = {AttachType.FLOW_DISSECTOR, AttachType.SK_LOOKUP}
+_ON_SOCKET_MAPS = {
+    AttachType.SK_MSG_VERDICT,
+    AttachType.SK_SKB_STREAM_PARSER,
+    AttachType.SK_SKB_STREAM_VERDICT,
+    AttachType.SK_SKB_VERDICT,
+}
+
+# include/uapi/linux/nsfs.h, include/uapi/linux/sched.h
+_NS_GET_NSTYPE = 0xB703
+_CLONE_NEWNET = 0x40000000
+
+
+def lend_target(
+    target: StrPath | int | HasFileno, attach_type: AttachType, operation: str
+) -> contextlib.AbstractContextManager[int]:
+    """A target as the kernel takes it, for the length of a call.
+
+    Args:
+        target: for attach types on interfaces a name or an index; for the others a path, which
+            is opened and closed again, an fd, or an object with one.
+        attach_type: what attaches to it.
+        operation: what it is for, in error messages.
+
+    Raises:
+        NotFoundError: there is no such path or interface.
+    """
+    if isinstance(target, str) and attach_type in _ON_INTERFACES:
+        return contextlib.nullcontext(_interface_index(target, operation))
+    return open_target(target, operation)
+
+
+def describe_target(target: object) -> str:
+    """A target, in words for errors."""
+    if isinstance(target, int):
+        return f"{target}"
+    return f"'{os.fsdecode(target)}'" if isinstance(target, (str, bytes, os.PathLike)) else repr(target)
+
+
+def is_on_cgroups(attach_type: AttachType) -> bool:
+    """Whether programs of an attach type attach to cgroups."""
+    return attach_type.name.startswith("CGROUP_") or attach_type == AttachType.LSM_CGROUP
+
+
+def is_on_socket_maps(attach_type: AttachType) -> bool:
+    """Whether programs of an attach type attach to SockMap and SockHash."""
+    return attach_type in _ON_SOCKET_MAPS
+
+
+def what_is_wrong(fd: int, attach_type: AttachType, number: int) -> str:
+    """What the target of a refused call should have been, where it is known to be something else."""
+    if number == errno.EBADF and is_on_cgroups(attach_type):
+        return "The target is no directory of a cgroup v2 file system, or the cgroup was removed."
+    if number not in (errno.EBADF, errno.EINVAL, errno.ENODEV):
+        return ""
+    if attach_type in _ON_NAMESPACES and not _is_network_namespace(fd):
+        return "The target is no network namespace: those are /proc/PID/ns/net and /run/netns/NAME."
+    if is_on_socket_maps(attach_type) and fd_kind(fd) != "map":
+        return "The target is no BPF map: a SockMap or a SockHash is wanted."
+    # XDP says EINVAL (net/core/dev.c:bpf_xdp_link_attach).
+    if attach_type in _ON_INTERFACES and not _is_interface(fd):
+        return f"There is no interface with index {fd} in this network namespace."
+    return ""
+
+
+def _is_network_namespace(fd: int) -> bool:
+    try:
+        return fcntl.ioctl(fd, _NS_GET_NSTYPE) == _CLONE_NEWNET
+    except OSError:
+        return False
+
+
+def _is_interface(index: int) -> bool:
+    import socket
+
+    try:
+        socket.if_indextoname(index)
+    except OSError:
+        return False
+    return True
+
+
+def _interface_index(name: str, operation: str) -> int:
+    import socket
+
+    try:
+        return socket.if_nametoindex(name)
+    except OSError as error:
+        hint = "There is no interface of that name in this network namespace."
+        raise from_errno(error.errno or 0, operation, f"interface '{name}'", hint=hint) from error

@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+"""Filters of traffic control: programs on a qdisc, attached through netlink."""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING, cast
+
+from .._native import Handle, ffi, lib
+from ..enums import AttachType, ProgramType, TcAttachPoint
+from ..errors import NotSupportedError, from_errno
+from .create import require_program
+from .netlink import NetlinkAttachment
+from .program_attach import LinkOrAttachment, program_id
+from .target import describe_target, lend_target
+
+if TYPE_CHECKING:
+    from .._libbpf import CData
+    from .create import Attachable
+
+# enum bpf_tc_flags
+_REPLACE = 1 << 0
+
+
+class TcFilter(LinkOrAttachment):
+    """A program as a filter of a qdisc. The kernel has no links for it: `is_bpf_link` is False.
+
+    Attributes:
+        handle: the filter's handle.
+        priority: its priority.
+    """
+
+    handle: int
+    priority: int
+
+    def _no_link(self, operation: str) -> NotSupportedError:
+        return NotSupportedError(
+            errno.EOPNOTSUPP,
+            f"{operation} a filter of traffic control",
+            hint="There are no links for filters. attach_tcx makes one, since Linux 6.6.",
+        )
+
+    def __repr__(self) -> str:
+        state = ", closed" if self.closed else ""
+        return f"<TcFilter {self.handle:#x}, priority {self.priority}{state}>"
+
+
+def attach_tc(
+    program: Attachable,
+    interface: str | int,
+    *,
+    attach_point: TcAttachPoint = TcAttachPoint.INGRESS,
+    parent: int = 0,
+    handle: int = 0,
+    priority: int = 0,
+    legacy: bool = False,
+) -> TcFilter:
+    """Attaches a program as a filter of a qdisc of a device, through netlink.
+
+    Args:
+        program: a loaded `SchedCls` or `Tcx`, of any origin.
+        interface: the device, by name or index, of the network namespace of this thread.
+        attach_point: INGRESS or EGRESS of the device's clsact qdisc, which is added if it has
+            none and stays; or CUSTOM for another qdisc, which is there.
+        parent: that qdisc or class, for CUSTOM: 0x10000 for "1:".
+        handle: the filter's handle, by default one that the kernel chooses.
+        priority: its order among the filters, the lowest first, by default one that the kernel
+            chooses.
+        legacy: must be True, since a filter outlives the process if nobody closes it.
+
+    Returns:
+        A `TcFilter`. The caller owns it.
+
+    Raises:
+        ProgramTypeError: the program is of another type.
+        NotSupportedError: without legacy=True.
+        NotFoundError: there is no such device.
+        ExistsError: there is a filter with this handle and priority.
+        BpfError: the kernel refused.
+
+    libbpf: bpf_tc_hook_create, bpf_tc_attach (4.5; direct action 4.4).
+    """
+    require_program(program, ProgramType.SCHED_CLS)
+    point = TcAttachPoint(attach_point)
+    _require_numbers(point, parent, handle, priority)
+    operation, where = f"attach program '{program.name}' to", describe_target(interface)
+    if not legacy:
+        raise NotSupportedError(
+            errno.EOPNOTSUPP,
+            operation,
+            where,
+            hint="There are no links for filters of traffic control: attach_tcx makes a link, since "
+            "Linux 6.6, and legacy=True a filter, which outlives the process if nobody closes it.",
+        )
+    with lend_target(interface, AttachType.TCX_INGRESS, operation) as index, program._fd_handle() as fd:
+        attachment = _Filter(index, fd, point, parent, handle, priority)
+        owner = Handle(attachment, _Filter.end, fds=_Filter.fds)
+        result = attachment.add_qdisc()
+        if result >= 0:
+            # Before the call: a signal handler may raise when it returns.
+            attachment.attached = True
+            result = attachment.attach(fd, -1)
+        if result < 0:
+            attachment.attached = False
+            owner.close()
+            raise from_errno(-result, operation, where, hint=_HINTS.get(-result, ""))
+    link = cast("TcFilter", TcFilter._make(owner, -1, None, None, owned=True))
+    link.handle, link.priority = attachment.handle, attachment.priority
+    return link
+
+
+_HINTS = {
+    errno.ENODEV: "There is no such interface in this network namespace.",
+    errno.EEXIST: "There is a filter with this handle and priority, or another root qdisc at that place.",
+    errno.ENOENT: "This kernel has no clsact (CONFIG_NET_SCH_INGRESS, module sch_ingress).",
+    errno.EOPNOTSUPP: "The qdisc takes no filters.",
+}
+
+
+def _require_numbers(point: TcAttachPoint, parent: int, handle: int, priority: int) -> None:
+    if (point == TcAttachPoint.CUSTOM) != bool(parent):
+        raise ValueError("parent is given if and only if attach_point is CUSTOM")
+    for name, value, bits in (("parent", parent, 32), ("handle", handle, 32), ("priority", priority, 16)):
+        if not 0 <= value < 1 << bits:
+            raise ValueError(f"{name} is a number of {bits} bits, not {value}")
+
+
+class _Filter(NetlinkAttachment):
+    def __init__(
+        self, index: int, program_fd: int, point: TcAttachPoint, parent: int, handle: int, priority: int
+    ) -> None:
+        super().__init__(index, program_fd)
+        self.hook = ffi.new("struct bpf_tc_hook *")
+        self.hook.sz = ffi.sizeof("struct bpf_tc_hook")
+        self.hook.ifindex, self.hook.attach_point, self.hook.parent = index, point, parent
+        self.handle = handle
+        self.priority = priority
+
+    def add_qdisc(self) -> int:
+        """Adds the clsact qdisc if the device has none. Returns 0 or -errno."""
+        if self.hook.attach_point == TcAttachPoint.CUSTOM:
+            return 0
+        result = lib.bpf_tc_hook_create(self.hook)
+        return 0 if result == -errno.EEXIST else result
+
+    def attach(self, program_fd: int, old_fd: int) -> int:
+        options = self._options()
+        options.prog_fd = program_fd
+        if old_fd >= 0:
+            if not self._is_there(old_fd):
+                return -errno.ENOENT
+            options.flags = _REPLACE
+        result = lib.bpf_tc_attach(self.hook, options)
+        if result >= 0:
+            self.handle, self.priority = options.handle, options.priority
+        return result
+
+    def detach(self) -> int:
+        if not self._is_there(self.program_fd):
+            return -errno.ENOENT
+        return lib.bpf_tc_detach(self.hook, self._options())
+
+    def _is_there(self, program_fd: int) -> bool:
+        """Whether the filter still runs this program: its number may be another's by now."""
+        options = self._options()
+        return lib.bpf_tc_query(self.hook, options) >= 0 and options.prog_id == program_id(program_fd)
+
+    def _options(self) -> CData:
+        options = ffi.new("struct bpf_tc_opts *")
+        options.sz = ffi.sizeof("struct bpf_tc_opts")
+        options.handle, options.priority = self.handle, self.priority
+        return options
