@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+"""Prints the names of files that the kernel is asked to look up: process, command, name.
+
+Until Ctrl-C, or for --seconds. Needs root and a kernel with BPF trampolines (Linux 5.8).
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import signal
+import sys
+from math import inf
+from pathlib import Path
+from time import monotonic
+
+import pylibbpf as bpf
+from pylibbpf.programs import FEntry
+
+OBJECT = Path(__file__).with_name("filename_lookup.bpf.o")
+
+
+def main() -> None:
+    options = parse_arguments()
+    with bpf.Object.open(OBJECT) as obj, bpf.Btf.from_sys_fs() as btf:
+        obj.variables["target_pid"].value = options.pid
+        program = obj.program("filename_lookup", FEntry)
+        program.load(options.function, btf)
+        program.attach()
+
+        with bpf.RingBuffer(obj.maps["events"], "struct event") as events:
+            print(f"{'PID':>8} {'COMMAND':<16} NAME", flush=True)
+            deadline = monotonic() + options.seconds
+            with contextlib.suppress(KeyboardInterrupt):
+                while (left := deadline - monotonic()) > 0:
+                    for event in events.read_batch(timeout=left):
+                        command = event.comm.decode(errors="replace")
+                        name = event.filename.decode(errors="replace")
+                        print(f"{event.pid:8} {command:<16} {name}", flush=True)
+        if lost := obj.variables["lost"].value:
+            print(f"fentry_filename_lookup: {lost} names found no place", file=sys.stderr)
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pid", type=int, default=0, help="of this process only")
+    parser.add_argument("--seconds", type=float, default=inf, help="end after so many")
+    parser.add_argument(
+        "--function", default="filename_lookup", metavar="NAME",
+        help="another function of the kernel whose second argument is a struct filename, as do_filp_open",
+    )  # fmt: skip
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # head(1) may end it
+    try:
+        main()
+    except (bpf.NotSupportedError, bpf.PermissionDeniedError) as error:
+        sys.exit(
+            f"fentry_filename_lookup: {error}\n"
+            "  It needs root, and a kernel with BTF and BPF trampolines: Linux 5.8 on x86-64, 6.0 on arm64."
+        )
+    except bpf.Error as error:
+        sys.exit(f"fentry_filename_lookup: {error}")
