@@ -9,7 +9,18 @@ import platform
 import sys
 from importlib import import_module
 
-NAMES = ("import_time", "extension_size", "object_load", "ring_buffer")
+NAMES = (
+    "import_time",
+    "extension_size",
+    "object_load",
+    "ring_buffer",
+    "attach",
+    "iterator",
+    "symbols",
+    "maps",
+    "variables",
+    "btf_find",
+)
 HEADER = ["", "pylibbpf", "beside", "result", "spread", "limit", ""]
 
 

@@ -329,8 +329,7 @@ def _event(common: Any, union: Any, size: int, fd: int) -> LinkInfo:
 def _kprobe_multi(common: Any, info: Any, size: int, fd: int) -> LinkInfo:
     count, has_cookies = info.kprobe_multi.count, _has(size, "kprobe_multi", "cookies")
     if not count:
-        none = {"count": None, "flags": None, "addresses": None, "missed": None, "cookies": None}
-        return KProbeMultiInfo(**common, **none)
+        return KProbeMultiInfo(**common, count=None, flags=None, addresses=None, missed=None, cookies=None)
     addresses, cookies = (ffi.new("uint64_t[]", count) for _ in range(2))
 
     def point(info: Any) -> None:
@@ -354,8 +353,10 @@ def _kprobe_multi(common: Any, info: Any, size: int, fd: int) -> LinkInfo:
 def _uprobe_multi(common: Any, info: Any, size: int, fd: int) -> LinkInfo:
     count = info.uprobe_multi.count
     if not count:
-        fields = ("count", "flags", "path", "offsets", "reference_counter_offsets", "cookies", "pid")
-        return UProbeMultiInfo(**common, **dict.fromkeys(fields))
+        return UProbeMultiInfo(
+            **common, count=None, flags=None, path=None, offsets=None, reference_counter_offsets=None,
+            cookies=None, pid=None,
+        )  # fmt: skip
     path = ffi.new("char[]", _PATH_MAX)
     lists = {name: ffi.new("uint64_t[]", count) for name in ("offsets", "ref_ctr_offsets", "cookies")}
 

@@ -1,15 +1,24 @@
 # SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
-"""Links of perf events: kprobe, uprobe, tracepoint, perf_event."""
+"""Attaching to perf events; and what kprobes, uprobes and tracepoints, which are that too, have in common."""
 
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 from typing import Any
 
-from .._native import lib, libbpf_version
+from .._native import ffi, lib, libbpf_version
 from ..enums import AttachType, ProbeAttachMode, ProgramType
-from ..errors import BpfError, NotSupportedError, PermissionDeniedError, ProgramTypeError
+from ..errors import (
+    BpfError,
+    Error,
+    NotSupportedError,
+    PermissionDeniedError,
+    ProgramTypeError,
+    from_errno,
+)
+from ..fds import HasFileno, lend_fd
 from ..permissions import perf_event_paranoid
 from .create import Attachable, require_program
 from .link import Link
@@ -17,6 +26,65 @@ from .link import Link
 
 class PerfEventLink(Link):
     """A program on a perf event. Before 5.15 an attachment without a link: `is_bpf_link` is False."""
+
+
+def attach_perf_event(program: Attachable, event: int | HasFileno, *, cookie: int = 0) -> Link:
+    """Attaches a program to a perf event that is open, and turns the event on.
+
+    `PerfEvents` opens events, attaches to all of them, and closes all.
+
+    Args:
+        program: a loaded `PerfEvent`, of any origin.
+        event: the event's fd, or an object with one, from `open_perf_event`. The link has an fd
+            of its own: the caller may close this one.
+        cookie: a number that the program gets from bpf_get_attach_cookie(); 0 for none (5.15).
+
+    Returns:
+        A `PerfEventLink`; before 5.15 an attachment without a link. The caller owns it. When it
+        is closed, the event is turned off. Before 5.15 the event keeps its program as long
+        as the caller keeps the event.
+
+    Raises:
+        ProgramTypeError: the program is of another type.
+        TypeError: the fd is of something else.
+        ExistsError: the event has a program already.
+        NotSupportedError: this kernel has no cookies for it.
+        PermissionDeniedError: without CAP_PERFMON, or under lockdown.
+
+    libbpf: bpf_program__attach_perf_event_opts (4.9).
+    """
+    from .carrier import attach_by_libbpf
+
+    require_program(program, ProgramType.PERF_EVENT)
+    options = ffi.new("struct bpf_perf_event_opts *")
+    options.sz = ffi.sizeof("struct bpf_perf_event_opts")
+    options.bpf_cookie = require_number(cookie, "cookie")
+    with lend_fd(event) as fd:
+        _require_event(fd)
+        # libbpf closes the fd with the link.
+        duplicate = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3)
+    try:
+        return attach_by_libbpf(
+            program,
+            lib.call_bpf_program__attach_perf_event_opts,
+            duplicate,
+            options,
+            operation=f"attach program '{program.name}' to",
+            subject=f"the perf event of fd {fd}",
+            explain=lambda error: explain(error, cookie=cookie),
+        )
+    except Error:
+        os.close(duplicate)
+        raise
+
+
+def _require_event(fd: int) -> None:
+    try:
+        target = os.readlink(f"/proc/self/fd/{fd}")
+    except OSError as error:
+        raise from_errno(errno.EBADF, "attach to", f"fd {fd}") from error
+    if target != "anon_inode:[perf_event]":
+        raise TypeError(f"fd {fd} is of '{target}', not of a perf event")
 
 
 # --- what the arguments must be ------------------------------------------------------------

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _HINTS = {
     errno.EEXIST: "The kernel has one of that name already: name it differently, or update() its link.",
     errno.EBUSY: "A map without MapFlags.LINK is registered once in its life: load its object anew.",
-    errno.EINVAL: "A map from a pin, id or fd is attached once the process that loaded it has done so before: "
+    errno.EINVAL: "A map from a pin, id or fd can be attached once the process that loaded it has done so: "
     "only that one knows what to write into it.",
 }
 _UPDATE_HINTS = {
@@ -238,13 +238,11 @@ def _write(map: StructOpsMap, fd: int) -> None:
     obj = map._object
     assert obj is not None
     size = map._known_layout().value_size
-    with (
-        obj._turn(),
-        open_fd(
-            lib.call_bpf_map_create, MapType.ARRAY, NULL, 4, size, 1, NULL,
-            operation="update", subject=f"map '{map.name}'",
-        ) as array,
-    ):  # fmt: skip
+    handle = open_fd(
+        lib.call_bpf_map_create, MapType.ARRAY, NULL, 4, size, 1, NULL,
+        operation="write the value of map", subject=f"'{map.name}'",
+    )  # fmt: skip
+    with contextlib.closing(handle), handle as array, obj._turn():
         with _in_place_of(lib.bpf_map__fd(map._pointer), array), contextlib.suppress(BpfError):
             _attach(map, link_fds).close()
         key, value = ffi.new("uint32_t *"), ffi.new("char[]", size)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import errno
 import os
-import threading
+from _thread import RLock
 from typing import TYPE_CHECKING
 
 from .._native import Handle, c_string, create, ffi, lib, path_bytes
@@ -129,14 +129,14 @@ def attach_usdt(
         raise explained from error
 
 
-# libbpf gives the numbers of a closed link's probes to the next one, and locks nothing (usdt.c:bpf_link_usdt_detach).
-# It is the lock of all objects: whoever closes one link may first have to free a forgotten one of another object.
-_lock = threading.RLock()
+# A closed link gives its numbers back to libbpf's object, which has no lock (usdt.c:bpf_link_usdt_detach).
+# One for all objects: a thread that has one object's turn may have to free the forgotten link of another.
+_lock = RLock()
 
 
 def _after_fork_in_child() -> None:
     global _lock  # noqa: PLW0603 - what a process has one of
-    _lock = threading.RLock()
+    _lock = RLock()
 
 
 os.register_at_fork(after_in_child=_after_fork_in_child)
@@ -170,7 +170,7 @@ def explain_usdt(error: BpfError, path: str, provider: str, name: str, *, pid: i
     elif isinstance(error, NotFoundError):
         error.hint = _missing(error, path, provider, name)
     elif said(error, "without specific PID"):
-        hint = "Before Linux 5.15 a probe of a library needs a pid, and so does a program that is loaded anywhere."
+        hint = "Before Linux 5.15 it takes a pid to probe a library, or a program that is loaded anywhere."
         return instead(error, NotSupportedError, errno.EOPNOTSUPP, hint)
     elif error.errno == errno.ESRCH:
         error.hint = f"There is no process {pid}, or it does not run '{path}'."
