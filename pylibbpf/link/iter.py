@@ -172,7 +172,7 @@ def _pid_of(pidfd: int) -> int:
 def _require_echo(link: IterLink, name: str, expected: dict[str, int]) -> None:
     """Closes the link and raises if its info does not tell what was asked: then it walks everything."""
     try:
-        info = cast("IterInfo", link.info())
+        info = link.info()
         if all(getattr(info, fact) == value for fact, value in expected.items()):
             return
         raise NotSupportedError(

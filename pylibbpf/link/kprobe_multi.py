@@ -15,7 +15,7 @@ from ..since import lacks_function, why_not
 from .carrier import attach_by_libbpf
 from .create import Attachable, create_link, link_options
 from .link import Link
-from .multi import CStrings, choose, cookie_array, is_session, too_old, unsigned_longs
+from .multi import CStrings, choose, cookie_array, count, is_session, too_old, unsigned_longs
 from .perf_event import instead
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def attach_kprobe_multi(
             0,
             AttachType.TRACE_KPROBE_SESSION if session else AttachType.TRACE_KPROBE_MULTI,
             options,
-            where=f"{len(given)} functions by {_kind(on_return)}",
+            where=f"{count(len(given), 'function')} by {_kind(on_return)}",
             link_type=LinkType.KPROBE_MULTI,
         )
     except BpfError as error:

@@ -102,6 +102,11 @@ def unsigned_longs(values: Sequence[int] | None) -> CData:
     )
 
 
+def count(number: int, noun: str) -> str:
+    """How many there are, in words."""
+    return f"{number} {noun}{'s' if number != 1 else ''}"
+
+
 def too_old(option: str, release: tuple[int, int], wanted: bool) -> str:
     """What to tell the user about an option that the libbpf in use does not know; "" if it does."""
     if not wanted or (lib.libbpf_major_version(), lib.libbpf_minor_version()) >= release:

@@ -128,6 +128,9 @@ def require_mode(attach_mode: ProbeAttachMode, cookie: int) -> ProbeAttachMode:
 
 # --- what the kernel's answers mean ----------------------------------------------------------
 
+# enum libbpf_errno: LIBBPF_ERRNO__FORMAT, for what libbpf says in other words where a file is no ELF file.
+NO_ELF = 4001
+
 
 def refused_the_program(error: BpfError) -> bool:
     """Whether there was a perf event, and the kernel did not take the program for it.

@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import threading
 from typing import TYPE_CHECKING, Any, cast
 
 from .._native import NULL, Handle, call, create, ffi, lib, open_fd
@@ -37,6 +38,10 @@ _UPDATE_HINTS = {
 }
 
 
+# One update at a time: see StructOpsLink._has.
+_updates = threading.Lock()
+
+
 class StructOpsLink(LinkOrAttachment):
     """A struct_ops map, registered with the kernel.
 
@@ -55,7 +60,8 @@ class StructOpsLink(LinkOrAttachment):
         What uses the old one goes on with it: TCP connections for instance, until they end.
 
         Args:
-            map: a map of the same interface with `MapFlags.LINK`, and for TCP of the same name.
+            map: a map of the same interface with `MapFlags.LINK`, and for TCP of the same name. The one
+                that is attached already is left as it is.
             old: if given, fail unless this is the map attached now.
 
         Raises:
@@ -66,13 +72,15 @@ class StructOpsLink(LinkOrAttachment):
 
         libbpf: bpf_link__update_map, bpf_link_update (BPF_LINK_UPDATE, 6.4).
         """
-        _require_map(map)
+        require_map(map)
         if old is not None:
-            _require_map(old)
+            require_map(old)
         if not self.is_bpf_link:
             raise self._no_link("update")
-        with self._handle as value, map._fd_handle() as fd:
+        with self._handle as value, map._fd_handle() as fd, _updates:
             try:
+                if self._has(map, old):
+                    return
                 if old is None and map._object is not None and self._handle._free is not os.close:
                     with map._object._turn():
                         call(
@@ -84,6 +92,14 @@ class StructOpsLink(LinkOrAttachment):
             except BpfError as error:
                 error.hint = _UPDATE_HINTS.get(error.errno or 0, error.hint)
                 raise
+
+    def _has(self, map: StructOpsMap, old: StructOpsMap | None) -> bool:
+        """Whether the map is the attached one, which the kernel must not be given again: it would corrupt
+        its list of TCP congestion controls (tcp_cong.c:tcp_update_congestion_control, 6.12: kernel BUG)."""
+        attached = self.info().map_id
+        if old is not None and old.id != attached:
+            raise from_errno(errno.EPERM, "update", repr(self))
+        return map.id == attached
 
     def _exchange(self, map: StructOpsMap, fd: int, old: StructOpsMap | None) -> None:
         """BPF_LINK_UPDATE, for what bpf_link__update_map cannot do: `old`, and links and maps of others."""
@@ -123,7 +139,7 @@ def attach_struct_ops(map: StructOpsMap, *, legacy: bool = False) -> StructOpsLi
 
     libbpf: bpf_map__attach_struct_ops; bpf_link_create for a map of no object (6.4).
     """
-    _require_map(map)
+    require_map(map)
     with map._fd_handle() as fd:
         try:
             if not map._known_layout().flags & MapFlags.LINK:
@@ -134,9 +150,10 @@ def attach_struct_ops(map: StructOpsMap, *, legacy: bool = False) -> StructOpsLi
             raise
 
 
-def _require_map(map: Any) -> None:
+def require_map(map: Any) -> None:
+    """Raises TypeError for what is no map, ClosedError for a closed one, and MapTypeError for another kind."""
     if not hasattr(type(map), "_fd_handle") or not hasattr(type(map), "_known_layout"):
-        raise TypeError(f"a struct_ops map is attached, not {type(map).__name__}")
+        raise TypeError(f"a struct_ops map is wanted, not {type(map).__name__}")
     if map.closed:
         raise ClosedError(f"map '{map.name}' is closed")
     if map.type != MapType.STRUCT_OPS:

@@ -6,11 +6,13 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import struct
 import sysconfig
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from .._native import NULL, c_string, ffi, lib, path_bytes
+from ..elf import exported_functions
 from ..enums import AttachType, LinkType
 from ..errors import BpfError, FormatError, NotFoundError, NotSupportedError
 from ..since import why_not
@@ -21,12 +23,13 @@ from .multi import (
     CStrings,
     choose,
     cookie_array,
+    count,
     is_session,
     require_one_each,
     too_old,
     unsigned_longs,
 )
-from .perf_event import instead
+from .perf_event import NO_ELF, instead
 from .uprobe import missing_in_file, process_number, said
 
 if TYPE_CHECKING:
@@ -96,46 +99,64 @@ def attach_uprobe_multi(
         if pattern is not None:
             raise ValueError("reference_counter_offsets are for a list, not for a pattern")
         require_one_each(reference_counter_offsets, given, "reference_counter_offsets", "the places")
-    options = ffi.new("struct bpf_uprobe_multi_opts *")
-    options.sz = ffi.sizeof("struct bpf_uprobe_multi_opts")
-    options.retprobe = on_return
-    options.session = session
     encoded = path_bytes(path)
     if not encoded:
         raise ValueError("path must not be empty")
-    # What options points to lives as long as these names.
-    names = CStrings(symbols, "symbol")
-    numbers = (cookie_array(cookies), unsigned_longs(offsets), unsigned_longs(reference_counter_offsets))
-    if pattern is None:
-        options.cnt = len(given)
+    encoded = _found(encoded)
+
+    def attach(symbols: Sequence[str] | None, offsets: Sequence[int] | None) -> Link:
+        options = ffi.new("struct bpf_uprobe_multi_opts *")
+        options.sz = ffi.sizeof("struct bpf_uprobe_multi_opts")
+        options.retprobe = on_return
+        options.session = session
+        # What options points to lives as long as these names.
+        names = CStrings(symbols, "symbol")
+        numbers = (unsigned_longs(offsets), unsigned_longs(reference_counter_offsets), cookie_array(cookies))
+        options.cnt = 0 if pattern is not None else len(given)
         options.syms = names.array
-        options.cookies, options.offsets, options.ref_ctr_offsets = numbers
-        encoded = _found(encoded)
-    where = pattern if pattern is not None else f"{len(given)} places"
-    return attach_by_libbpf(
-        program,
-        lib.call_bpf_program__attach_uprobe_multi,
-        process_number(pid),
-        encoded,
-        NULL if pattern is None else _pattern(pattern),
-        options,
-        operation=f"attach program '{program.name}' to {'uretprobe' if on_return else 'uprobe'}.multi",
-        subject=f"'{os.fsdecode(encoded)}:{where}'",
-        explain=lambda error: explain_uprobe_multi(
-            error, os.fsdecode(encoded), pattern, symbols=symbols, pid=pid, session=session
-        ),
-    )
+        options.offsets, options.ref_ctr_offsets, options.cookies = numbers
+        return attach_by_libbpf(
+            program,
+            lib.call_bpf_program__attach_uprobe_multi,
+            process_number(pid),
+            encoded,
+            NULL if pattern is None else c_string(pattern, "pattern"),
+            options,
+            operation=f"attach program '{program.name}' to {'uretprobe' if on_return else 'uprobe'}.multi",
+            subject=f"'{os.fsdecode(encoded)}:{pattern or count(len(given), 'place')}'",
+            explain=lambda error: explain_uprobe_multi(
+                error, os.fsdecode(encoded), pattern, symbols=symbols, pid=pid, session=session
+            ),
+        )
+
+    try:
+        return attach(symbols, offsets)
+    except NotFoundError:
+        exported = None if symbols is None else _exported(encoded, symbols)
+        if exported is None:
+            raise
+    return attach(None, exported)
 
 
-def _pattern(pattern: str) -> bytes:
-    return c_string(pattern, "pattern")
+def _exported(path: bytes, symbols: Sequence[str]) -> list[int] | None:
+    """The offsets of functions that a file exports; None unless it has all of them, once.
+
+    libbpf 1.7 finds no symbol of a list in a stripped file: what it returns is that the
+    symbol table is missing (elf.c:elf_resolve_syms_offsets).
+    """
+    try:
+        with open(path, "rb") as file:
+            functions = exported_functions(file.read())
+    except (OSError, struct.error):
+        return None
+    offsets = [functions.get(symbol, set()) for symbol in symbols]
+    return [offset for (offset,) in offsets] if all(len(found) == 1 for found in offsets) else None
 
 
 def _found(path: bytes) -> bytes:
     """The path of a library or program that is given by its name.
 
-    libbpf looks for it where the functions are given by a pattern, and for single uprobes,
-    in the same places (libbpf.c:resolve_full_path).
+    libbpf looks in the same places, but not for a list (libbpf.c:resolve_full_path).
     """
     if b"/" in path:
         return path
@@ -169,11 +190,12 @@ def explain_uprobe_multi(
     if missing:
         return instead(error, NotSupportedError, errno.EOPNOTSUPP, missing)
     if said(error, "ambiguous match"):
-        hint = f"Several functions of '{path}' are called so: give symbol@VERSION, or offsets."
+        hint = f"Several functions of '{path}' are called so: give offsets."
         return instead(error, BpfError, errno.EADDRNOTAVAIL, hint)
-    if isinstance(error, FormatError):
-        error.hint = f"Symbols are looked up in an ELF file, which '{path}' is not."
-    elif isinstance(error, NotFoundError):
+    if isinstance(error, FormatError) or said(error, "failed to get ehdr"):
+        hint = f"Symbols are looked up in an ELF file, which '{path}' is not."
+        return instead(error, FormatError, NO_ELF, hint)
+    if isinstance(error, NotFoundError):
         wanted = pattern if pattern is not None else " or ".join(symbols or ()) or None
         error.hint = missing_in_file(error, path, wanted if os.path.exists(path) else None)
     elif error.errno == errno.ESRCH:

@@ -13,7 +13,7 @@ from ..enums import ProgramType
 from ..errors import BpfError, FormatError, NotFoundError, NotSupportedError, StateError
 from .create import Attachable, require_program
 from .link import Link
-from .perf_event import explain, instead, require_number
+from .perf_event import NO_ELF, explain, instead, require_number
 from .uprobe import missing_in_file, process_number, said
 
 if TYPE_CHECKING:
@@ -163,8 +163,9 @@ def explain_usdt(error: BpfError, path: str, provider: str, name: str, *, pid: i
     """What a refusal to attach to a USDT probe means."""
     if said(error, "USDT support BPF maps"):
         error.hint = "Include <bpf/usdt.bpf.h> in the program's source: libbpf finds arguments by its maps."
-    elif isinstance(error, FormatError):
-        error.hint = f"Probes are looked up in an ELF file, which '{path}' is not."
+    elif isinstance(error, FormatError) or said(error, "unrecognized ELF kind"):
+        hint = f"Probes are looked up in an ELF file, which '{path}' is not."
+        return instead(error, FormatError, NO_ELF, hint)
     elif said(error, "no USDT notes section"):
         error.hint = f"'{path}' has no USDT probes: it was built without sys/sdt.h."
     elif isinstance(error, NotFoundError):

@@ -14,6 +14,7 @@ from .netns import FlowDissector, Netfilter
 from .perf_event import PerfEvent
 from .program import Program
 from .sched_cls import Netkit, SchedAct, SchedCls, Tcx
+from .sections import CustomSection, register_section
 from .socket import SkLookup, SkMsg, SkReuseport, SkSkb, SocketFilter
 from .stats import ProgramStats, enable_stats
 from .struct_ops import StructOps
@@ -33,6 +34,7 @@ __all__ = [
     "CgroupSockAddr",
     "CgroupSockopt",
     "CgroupSysctl",
+    "CustomSection",
     "Extension",
     "FEntry",
     "FExit",
@@ -79,4 +81,5 @@ __all__ = [
     "Usdt",
     "Xdp",
     "enable_stats",
+    "register_section",
 ]

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from ..enums import AttachType, ProgramType
 from .alone import LoadedAlone
@@ -52,7 +52,7 @@ class AttachesToCgroup(Program):
             self, cgroup, attach_type=attach_type, anchor=anchor,
             expected_revision=expected_revision, flags=flags, legacy=legacy,
         )  # fmt: skip
-        return cast("CgroupLink", self._track(link))
+        return self._track(link)
 
 
 class CgroupProgram(AttachesToCgroup, LoadedAlone):

@@ -71,5 +71,4 @@ class Iter(AutoAttached):
 
         self._require_open()
         link = attach_iter(self, map=map, cgroup=cgroup, order=order, tid=tid, pid=pid, pidfd=pidfd)
-        self._track(link)
-        return link
+        return self._track(link)

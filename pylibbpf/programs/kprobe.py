@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..enums import AttachType, ProbeAttachMode, ProgramType
@@ -128,7 +129,7 @@ class KRetProbe(_KernelProbe):
         return attach_kretprobe(self, self._section_target()[0])
 
 
-class KSyscall(AutoAttached):
+class KSyscall(LoadedAlone, AutoAttached):
     """Runs on entry (ksyscall) or exit (kretsyscall) of a system call's handler, whatever its name here.
 
     Section: ksyscall/NAME, kretsyscall/NAME. Kernel: 4.1.
@@ -137,24 +138,171 @@ class KSyscall(AutoAttached):
     _type = ProgramType.KPROBE
     _sections = ("ksyscall", "kretsyscall")
 
+    def attach(self, syscall: str | None = None, *, on_return: bool | None = None, cookie: int = 0) -> Link:
+        """Attaches it to a system call. The link is tracked: `detach`, `take_link`.
 
-class KProbeMulti(AutoAttached):
+        Args:
+            syscall: the system call's name in the kernel, "openat"; by default what the section names.
+            on_return: run when the handler returns; by default what the section says.
+            cookie: a number that the program gets from bpf_get_attach_cookie(); 0 for none (5.15).
+
+        Raises:
+            TypeError: neither the section nor the caller names a system call.
+            StateError: it is not loaded.
+            NotFoundError, NotSupportedError, BpfError: as `link.attach_ksyscall`.
+
+        libbpf: bpf_program__attach, bpf_program__attach_ksyscall.
+        """
+        from ..link import attach_ksyscall
+
+        self._require_open()
+        if (syscall, on_return, cookie) == (None, None, 0):
+            self._section_target()
+            return self._attach_by_section()
+        if on_return is None:
+            on_return = self._is_on_return()
+        name = self._section_target() if syscall is None else syscall
+        return self._track(attach_ksyscall(self, name, on_return=on_return, cookie=cookie))
+
+    def _attach_by_fd(self) -> Link:
+        from ..link import attach_ksyscall
+
+        return attach_ksyscall(self, self._section_target(), on_return=self._is_on_return())
+
+    def _section_target(self) -> str:
+        name = self.section.partition("/")[2]
+        if not name:
+            raise TypeError(f"program '{self.name}': attach() needs the system call")
+        return name
+
+    def _is_on_return(self) -> bool:
+        return self.section.startswith("kretsyscall")
+
+    def _explain(self, error: BpfError) -> BpfError:
+        from ..link.ksyscall import explain_ksyscall
+
+        if "/" not in self.section:
+            return super()._explain(error)
+        return explain_ksyscall(error, self._section_target())
+
+
+class _KernelProbes(LoadedAlone, AutoAttached):
+    """What kprobe.multi and kprobe.session have in common."""
+
+    _type = ProgramType.KPROBE
+
+    def _section_target(self) -> str:
+        """The pattern in the section."""
+        pattern = self.section.partition("/")[2]
+        if not pattern:
+            raise TypeError(f"program '{self.name}': attach() needs a pattern, functions or addresses")
+        return pattern
+
+    def _is_on_return(self) -> bool:
+        return self.section.startswith("kretprobe.multi")
+
+    def _attach_by_fd(self) -> Link:
+        from ..link import attach_kprobe_multi
+
+        return attach_kprobe_multi(self, self._section_target(), on_return=self._is_on_return())
+
+    def _explain(self, error: BpfError) -> BpfError:
+        from ..link.kprobe_multi import explain_kprobe_multi
+
+        if "/" not in self.section:
+            return super()._explain(error)
+        session = isinstance(self, KProbeSession)
+        return explain_kprobe_multi(error, session=session, pattern=self._section_target())
+
+
+class KProbeMulti(_KernelProbes):
     """Runs on many kernel functions, attached at once.
 
     Section: kprobe.multi/PATTERN, kretprobe.multi/PATTERN. Kernel: 5.18, with fprobe.
     """
 
-    _type = ProgramType.KPROBE
     _attach_types = (AttachType.TRACE_KPROBE_MULTI,)
     _sections = ("kprobe.multi", "kretprobe.multi")
 
+    def attach(
+        self,
+        pattern: str | None = None,
+        *,
+        functions: Sequence[str] | None = None,
+        addresses: Sequence[int] | None = None,
+        cookies: Sequence[int] | None = None,
+        on_return: bool | None = None,
+        unique_match: bool = False,
+    ) -> Link:
+        """Attaches it to kernel functions. The link is tracked: `detach`, `take_link`.
 
-class KProbeSession(AutoAttached):
+        Args:
+            pattern: the functions by their names, with * and ?; by default what the section says. Or
+            functions: the functions by their names; or
+            addresses: the functions by their addresses.
+            cookies: for each of functions or addresses a number that the program gets from
+                bpf_get_attach_cookie().
+            on_return: run when they return; by default what the section says.
+            unique_match: with a pattern, refuse more than one function.
+
+        Raises:
+            TypeError: neither the section nor the caller says where.
+            StateError: it is not loaded.
+            NotFoundError, NotSupportedError, BpfError, ValueError: as `link.attach_kprobe_multi`.
+
+        libbpf: bpf_program__attach, bpf_program__attach_kprobe_multi_opts, bpf_link_create.
+        """
+        from ..link import attach_kprobe_multi
+
+        self._require_open()
+        if (pattern, functions, addresses) == (None, None, None):
+            pattern = self._section_target()
+            if (cookies, on_return, unique_match) == (None, None, False):
+                return self._attach_by_section()
+        link = attach_kprobe_multi(
+            self,
+            pattern,
+            functions=functions,
+            addresses=addresses,
+            cookies=cookies,
+            on_return=self._is_on_return() if on_return is None else on_return,
+            unique_match=unique_match,
+        )
+        return self._track(link)
+
+
+class KProbeSession(_KernelProbes):
     """Runs on entry and exit of many kernel functions; the entry decides whether the exit is seen.
 
     Section: kprobe.session/PATTERN. Kernel: 6.10.
     """
 
-    _type = ProgramType.KPROBE
     _attach_types = (AttachType.TRACE_KPROBE_SESSION,)
     _sections = ("kprobe.session",)
+
+    def attach(
+        self,
+        pattern: str | None = None,
+        *,
+        functions: Sequence[str] | None = None,
+        addresses: Sequence[int] | None = None,
+        cookies: Sequence[int] | None = None,
+        unique_match: bool = False,
+    ) -> Link:
+        """Attaches it to kernel functions, as `KProbeMulti.attach`. The link is tracked."""
+        from ..link import attach_kprobe_multi
+
+        self._require_open()
+        if (pattern, functions, addresses) == (None, None, None):
+            pattern = self._section_target()
+            if (cookies, unique_match) == (None, False):
+                return self._attach_by_section()
+        link = attach_kprobe_multi(
+            self,
+            pattern,
+            functions=functions,
+            addresses=addresses,
+            cookies=cookies,
+            unique_match=unique_match,
+        )
+        return self._track(link)

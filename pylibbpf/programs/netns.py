@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from ..enums import AttachType, NetfilterFamily, NetfilterHook, ProgramType
 from .alone import LoadedAlone
@@ -31,7 +31,7 @@ class NetNsProgram(LoadedAlone):
         """
         from ..link import attach_netns
 
-        return cast("NetNsLink", self._track(attach_netns(self, netns)))
+        return self._track(attach_netns(self, netns))
 
 
 class FlowDissector(NetNsProgram):
@@ -81,5 +81,4 @@ class Netfilter(LoadedAlone):
 
         self._require_open()
         link = attach_netfilter(self, family=family, hook=hook, priority=priority, defragment=defragment)
-        self._track(link)
-        return link
+        return self._track(link)

@@ -19,33 +19,29 @@ from ..enums import AttachType, ProgramFlags, ProgramType
 from ..errors import (
     BpfError,
     ClosedError,
-    NotAttachedError,
     NotSupportedError,
     ProgramTypeError,
     StateError,
 )
 from ..pins import Pinnable, open_pinned, require_kind
 from ..state import State
+from ..tracking import TracksLinks
 
 if TYPE_CHECKING:
-    from typing import TypeVar
-
     from typing_extensions import Self
 
     from .._libbpf import CData
     from .._native import StrPath
     from ..btf import Btf
     from ..link import Link
-    from ..maps import Map
+    from ..maps import Map, StructOpsMap
     from ..object import Object
     from .info import ProgramInfo
     from .stats import ProgramStats
     from .test_run import RunResult
 
-    L = TypeVar("L", bound=Link)
 
-
-class Program(Pinnable):
+class Program(TracksLinks, Pinnable):
     """A BPF program of any kind. The kinds that pylibbpf knows are subclasses.
 
     Attributes:
@@ -72,7 +68,6 @@ class Program(Pinnable):
     _program_type: ProgramType
     _handle: Handle | None  # of the fd, once it was asked for
     _closed: bool
-    _links: list[Link]
     _log: str
     _log_level: int
     _alone: bool  # loaded by itself: libbpf's object does not know
@@ -486,45 +481,23 @@ class Program(Pinnable):
         with self._fd_handle() as fd, map._fd_handle() as map_fd:
             check(lib.bpf_prog_bind_map(fd, map_fd, NULL), "bind a map to program", f"'{self.name}'")
 
+    def assoc_struct_ops(self, map: StructOpsMap) -> None:
+        """Says which struct_ops map the kernel functions that this program calls shall act on (7.0).
+
+        A program has one for its life, and keeps it alive. Programs of a struct_ops map have theirs.
+
+        Raises:
+            MapTypeError: it is no struct_ops map.
+            NotSupportedError: this kernel knows no such association.
+            BpfError: EBUSY if the program has another; EINVAL if it is of a struct_ops map.
+
+        libbpf: bpf_prog_assoc_struct_ops, as bpf_program__assoc_struct_ops does it.
+        """
+        from .struct_ops import associate
+
+        associate(self, map)
+
     # --- links ------------------------------------------------------------------------
-
-    @property
-    def links(self) -> tuple[Link, ...]:
-        """The links that this program tracks: what `attach` returned and is neither taken nor closed."""
-        self._links = [link for link in self._links if not link.closed]
-        return tuple(self._links)
-
-    def detach(self, link: Link) -> None:
-        """Ends a link that this program tracks.
-
-        Raises:
-            NotAttachedError: it does not track it: it was detached or taken, or is another's.
-        """
-        self._untrack(link)
-        link.close()
-
-    def take_link(self, link: L) -> L:
-        """Hands a tracked link to the caller, who closes it from then on. It survives `unload` and `close`.
-
-        Raises:
-            NotAttachedError: this program does not track it.
-        """
-        self._untrack(link)
-        return link
-
-    def _untrack(self, link: Link) -> None:
-        try:
-            self._links.remove(link)
-        except ValueError:
-            raise NotAttachedError(f"program '{self.name}' does not track {link!r}") from None
-        link._tracked = False
-        if link.closed:
-            raise NotAttachedError(f"program '{self.name}': {link!r} was closed before")
-
-    def _track(self, link: Link) -> Link:
-        link._tracked = True
-        self._links.append(link)
-        return link
 
     def _attach_by_section(self) -> Link:
         """Attaches where the section says, and tracks the link. libbpf: bpf_program__attach."""
@@ -565,13 +538,6 @@ class Program(Pinnable):
         if error.errno == errno.EOPNOTSUPP and "/" not in self.section and not error.hint:
             error.hint = "Its section does not say where: complete it, or turn the program's autoattach off."
         return error
-
-    def _detach_all(self) -> None:
-        import contextlib
-
-        with contextlib.ExitStack() as stack:
-            for link in self.links:
-                stack.callback(self.detach, link)
 
     # --- end ----------------------------------------------------------------------------
 

@@ -54,8 +54,7 @@ class SchedCls(LoadedAlone):
             self, interface, attach_point=attach_point, parent=parent, handle=handle, priority=priority,
             legacy=legacy,
         )  # fmt: skip
-        self._track(link)
-        return link
+        return self._track(link)
 
 
 class Tcx(LoadedAlone):
@@ -97,8 +96,7 @@ class Tcx(LoadedAlone):
         link = attach_tcx(
             self, interface, attach_type=attach_type, anchor=anchor, expected_revision=expected_revision
         )
-        self._track(link)
-        return link
+        return self._track(link)
 
 
 class Netkit(LoadedAlone):
@@ -140,8 +138,7 @@ class Netkit(LoadedAlone):
         link = attach_netkit(
             self, interface, attach_type=attach_type, anchor=anchor, expected_revision=expected_revision
         )
-        self._track(link)
-        return link
+        return self._track(link)
 
 
 class SchedAct(LoadedAlone):

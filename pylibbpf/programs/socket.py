@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from ..enums import AttachType, ProgramType
 from .alone import LoadedAlone
@@ -40,8 +40,7 @@ class SocketFilter(LoadedAlone):
         from ..link import attach_socket_filter
 
         attachment = attach_socket_filter(self, sock)
-        self._track(attachment)
-        return attachment
+        return self._track(attachment)
 
 
 class SkReuseport(LoadedAlone):
@@ -69,8 +68,7 @@ class SkReuseport(LoadedAlone):
         from ..link import attach_reuseport
 
         attachment = attach_reuseport(self, sock)
-        self._track(attachment)
-        return attachment
+        return self._track(attachment)
 
 
 class SkMsg(LoadedAlone):
@@ -102,7 +100,7 @@ class SkMsg(LoadedAlone):
         """
         from ..link import attach_sockmap
 
-        return cast("SockMapLink", self._track(attach_sockmap(self, map, legacy=legacy)))
+        return self._track(attach_sockmap(self, map, legacy=legacy))
 
 
 class SkSkb(LoadedAlone):
@@ -137,7 +135,7 @@ class SkSkb(LoadedAlone):
         from ..link import attach_sockmap
 
         link = attach_sockmap(self, map, attach_type=attach_type, legacy=legacy)
-        return cast("SockMapLink", self._track(link))
+        return self._track(link)
 
 
 class SkLookup(NetNsProgram):

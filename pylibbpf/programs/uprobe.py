@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..enums import AttachType, ProbeAttachMode, ProgramType
@@ -153,23 +154,139 @@ class URetProbe(_UserProbe):
         return attach_uretprobe(self, path, symbol=symbol, offset=offset)
 
 
-class UProbeMulti(AutoAttached):
+class _UserProbes(LoadedAlone, AutoAttached):
+    """What uprobe.multi and uprobe.session have in common."""
+
+    _type = ProgramType.KPROBE
+
+    def _section_target(self) -> tuple[str, str]:
+        """Path and pattern in the section (libbpf.c:attach_uprobe_multi)."""
+        found = re.fullmatch(r"[^/]+/([^:]+):(.+)", self.section)
+        if found is None:
+            raise TypeError(
+                f"program '{self.name}': attach() needs the path, and a pattern, symbols or offsets in it"
+            )
+        return found[1], found[2]
+
+    def _is_on_return(self) -> bool:
+        return self.section.startswith("uretprobe.multi")
+
+    def _attach_by_fd(self) -> Link:
+        from ..link import attach_uprobe_multi
+
+        return attach_uprobe_multi(self, *self._section_target(), on_return=self._is_on_return())
+
+    def _explain(self, error: BpfError) -> BpfError:
+        from ..link.uprobe_multi import explain_uprobe_multi
+
+        if "/" not in self.section:
+            return super()._explain(error)
+        return explain_uprobe_multi(error, *self._section_target(), session=isinstance(self, UProbeSession))
+
+    def _attach(
+        self,
+        path: StrPath | None,
+        pattern: str | None,
+        symbols: Sequence[str] | None,
+        offsets: Sequence[int] | None,
+        reference_counter_offsets: Sequence[int] | None,
+        cookies: Sequence[int] | None,
+        pid: int | None,
+        on_return: bool | None,
+    ) -> Link:
+        from ..link import attach_uprobe_multi
+
+        self._require_open()
+        if path is None:
+            if (pattern, symbols, offsets) != (None, None, None):
+                raise TypeError(
+                    f"program '{self.name}': pattern, symbols and offsets are of a path, "
+                    "which attach() needs too"
+                )
+            path, pattern = self._section_target()
+            if (reference_counter_offsets, cookies, pid, on_return) == (None, None, None, None):
+                return self._attach_by_section()
+        link = attach_uprobe_multi(
+            self,
+            path,
+            pattern,
+            symbols=symbols,
+            offsets=offsets,
+            reference_counter_offsets=reference_counter_offsets,
+            cookies=cookies,
+            pid=pid,
+            on_return=self._is_on_return() if on_return is None else on_return,
+        )
+        return self._track(link)
+
+
+class UProbeMulti(_UserProbes):
     """Runs on many functions of one binary, attached at once.
 
     Section: uprobe.multi/PATH:PATTERN and its ret and .s forms. Kernel: 6.6.
     """
 
-    _type = ProgramType.KPROBE
     _attach_types = (AttachType.TRACE_UPROBE_MULTI,)
     _sections = ("uprobe.multi", "uretprobe.multi", "uprobe.multi.s", "uretprobe.multi.s")
 
+    def attach(
+        self,
+        path: StrPath | None = None,
+        pattern: str | None = None,
+        *,
+        symbols: Sequence[str] | None = None,
+        offsets: Sequence[int] | None = None,
+        reference_counter_offsets: Sequence[int] | None = None,
+        cookies: Sequence[int] | None = None,
+        pid: int | None = None,
+        on_return: bool | None = None,
+    ) -> Link:
+        """Attaches it to functions of a program or library. The link is tracked: `detach`, `take_link`.
 
-class UProbeSession(AutoAttached):
+        Args:
+            path: the file, by default what the section names, with
+            pattern: the functions by their names, with * and ?. Or
+            symbols: the functions by their names; or
+            offsets: instructions, each in bytes from the beginning of the file.
+            reference_counter_offsets: for each of symbols or offsets, where in the file it has a
+                counter of those who listen.
+            cookies: for each of symbols or offsets a number that the program gets from
+                bpf_get_attach_cookie().
+            pid: one process, 0 for this one; by default every process that runs the file.
+            on_return: run when they return; by default what the section says.
+
+        Raises:
+            TypeError: neither the section nor the caller says where.
+            StateError: it is not loaded.
+            NotFoundError, FormatError, NotSupportedError, BpfError, ValueError: as
+                `link.attach_uprobe_multi`.
+
+        libbpf: bpf_program__attach, bpf_program__attach_uprobe_multi.
+        """
+        return self._attach(
+            path, pattern, symbols, offsets, reference_counter_offsets, cookies, pid, on_return
+        )
+
+
+class UProbeSession(_UserProbes):
     """Runs on entry and exit of many functions of one binary.
 
     Section: uprobe.session/PATH:PATTERN, uprobe.session.s. Kernel: 6.13.
     """
 
-    _type = ProgramType.KPROBE
     _attach_types = (AttachType.TRACE_UPROBE_SESSION,)
     _sections = ("uprobe.session", "uprobe.session.s")
+
+    def attach(
+        self,
+        path: StrPath | None = None,
+        pattern: str | None = None,
+        *,
+        symbols: Sequence[str] | None = None,
+        offsets: Sequence[int] | None = None,
+        reference_counter_offsets: Sequence[int] | None = None,
+        cookies: Sequence[int] | None = None,
+        pid: int | None = None,
+    ) -> Link:
+        """Attaches it to functions of a program or library, as `UProbeMulti.attach`. The link is tracked."""
+        return self._attach(path, pattern, symbols, offsets, reference_counter_offsets, cookies, pid, None)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from ..enums import AttachType, ProgramType, XdpMode
 from .alone import LoadedAlone
@@ -42,4 +42,4 @@ class Xdp(LoadedAlone):
         from ..link import attach_xdp
 
         self._require_open()
-        return cast("XdpLink", self._track(attach_xdp(self, interface, mode=mode, legacy=legacy)))
+        return self._track(attach_xdp(self, interface, mode=mode, legacy=legacy))

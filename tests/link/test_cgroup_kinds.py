@@ -6,7 +6,6 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-import struct
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -64,10 +63,13 @@ def use_datagrams(family: socket.AddressFamily) -> Use:
 
     def use(cgroup: Cgroup) -> None:
         host = LOOPBACK[family]
-        with member(cgroup, family, socket.SOCK_DGRAM) as one, member(cgroup, family, socket.SOCK_DGRAM) as other:
+        with (
+            member(cgroup, family, socket.SOCK_DGRAM) as one,
+            member(cgroup, family, socket.SOCK_DGRAM) as other,
+        ):
             one.bind((host, 0))
             other.bind((host, 0))
-            port = struct.unpack(">2xH", raw_name(one)[:4])[0]
+            port = one.getsockname()[1]
             other.sendto(b"datagram", (host, port))
             assert one.recvfrom(100)[0] == b"datagram"
             other.connect((host, port))
@@ -75,17 +77,6 @@ def use_datagrams(family: socket.AddressFamily) -> Use:
             other.getsockname()
 
     return use
-
-
-def raw_name(own: socket.socket) -> bytes:
-    """The address of a socket that another process asks for, as the kernel has it, and not a program."""
-    with Path("/proc/self/net/udp" + "6" * (own.family == socket.AF_INET6)).open() as table:
-        inode = os.fstat(own.fileno()).st_ino
-        for line in table:
-            fields = line.split()
-            if fields[9] == str(inode):
-                return struct.pack(">2xH", int(fields[1].rpartition(":")[2], 16))
-    raise AssertionError("the socket is not in the table")
 
 
 def use_unix(cgroup: Cgroup) -> None:
@@ -259,7 +250,9 @@ class TestBeforeUnixSockets:
     since = "6.7"
 
     @only_before("since")
-    def test_a_kernel_without_them_says_since_when_there_are(self, bpf_object: Find, own_cgroup: Cgroup) -> None:
+    def test_a_kernel_without_them_says_since_when_there_are(
+        self, bpf_object: Find, own_cgroup: Cgroup
+    ) -> None:
         with bpf.Object.open(bpf_object("cgroup_kinds")) as obj:
             obj.programs["connect_unix"].autoload = True
             with pytest.raises(bpf.NotSupportedError, match=self.since):

@@ -17,37 +17,16 @@ from pylibbpf.programs import FEntry, Iter, RawTracePoint, SocketFilter
 
 Find = Callable[[str], Path]
 
-# Arguments that are good enough to get past everything but the program.
-PLACES = {
-    "anchor": None,
-    "category": "syscalls",
-    "cgroup": 0,
-    "family": 2,
-    "function": "bpf_fentry_test1",
-    "hook": 3,
-    "interface": 1,
-    "map": 0,
-    "name": "sys_enter",
-    "netns": "/proc/self/ns/net",
-    "path": "/proc/self/exe",
-    "perf_fd": 0,
-    "provider": "provider",
-    "sock": 0,
-    "syscall": "getpgid",
-    "target": 0,
-}
 # A struct_ops map is attached, not a program.
 FUNCTIONS = sorted(set(filter(lambda name: name.startswith("attach_"), link.__all__)) - {"attach_struct_ops"})
 
 
 def attach(name: str, program: Any) -> link.Link:
-    """Calls an attach function with a program, and something for each argument that has no default."""
+    """Calls an attach function with a program, and nonsense for all else: the program is looked at first."""
     function = getattr(link, name)
     wanted = list(inspect.signature(function).parameters.values())[1:]
-    places = {
-        parameter.name: PLACES[parameter.name] for parameter in wanted if parameter.default is parameter.empty
-    }
-    return function(program, **places)  # type: ignore[no-any-return]
+    needed = [parameter.name for parameter in wanted if parameter.default is parameter.empty]
+    return function(program, **dict.fromkeys(needed, "nonsense"))  # type: ignore[no-any-return]
 
 
 @pytest.fixture

@@ -269,7 +269,7 @@ def test_a_pinned_link_that_is_dropped_warns_of_no_detach(spine: bpf.Object, bpf
 def test_an_iterator_runs_as_it_is_read(spine: bpf.Object) -> None:
     link = spine.program("tasks", Iter).attach()
     assert type(link) is IterLink
-    assert link.info().target_name == "task"  # type: ignore[attr-defined]
+    assert link.info().target_name == "task"
     expected = f"first {os.getpid()}\n"
     with link.open() as binary, link.open("r") as text:
         assert binary.read().decode().splitlines(keepends=True)[0] == expected
@@ -311,3 +311,12 @@ def test_uprobes_by_section_fire_and_end(bpf_object: Find) -> None:
         os.getpgid(0)
         assert obj.variables["on_entry_runs"].value == 1
         assert obj.variables["on_return_runs"].value == 1
+
+
+def test_links_that_the_caller_closes_do_not_pile_up(spine: bpf.Object) -> None:
+    program = spine.program("tasks", Iter)
+    kept = program.attach()
+    for _ in range(100):
+        program.attach().close()
+    assert len(program._links) < 70
+    assert program.links == (kept,)

@@ -150,6 +150,18 @@ def test_an_update_takes_effect_on_new_connections(obj: bpf.Object) -> None:
 
 
 @by_link
+def test_an_update_to_the_attached_map_leaves_it_as_it_is(obj: bpf.Object) -> None:
+    # The kernel would add it to its list twice, and stop.
+    first, second = maps(obj)
+    with first.attach() as link:
+        link.update(first)
+        link.update(first, old=first)
+        with pytest.raises(bpf.PermissionDeniedError, match="`old` is not the attached map"):
+            link.update(first, old=second)
+        assert carries(obj) == "first"
+
+
+@by_link
 def test_a_link_of_a_pin_takes_a_map_of_a_new_object(obj: bpf.Object, bpf_object: Find, bpffs: Path) -> None:
     first, _ = maps(obj)
     link = first.attach()
@@ -197,6 +209,8 @@ def test_a_map_from_the_kernel_attaches_and_updates(obj: bpf.Object, bpffs: Path
             with pytest.raises(bpf.BpfError, match="loaded by another process and never attached"):
                 link.update(other)
             link.update(second)
+            assert carries(obj) == "second"
+            link.update(found)
             link.update(other)
             assert carries(obj) == "second"
     eventually(lambda: not is_selectable())
@@ -341,7 +355,7 @@ def test_an_object_does_not_register_maps_without_a_link(without_links: bpf.Obje
 
 
 def test_only_struct_ops_maps_attach(bpf_object: Find) -> None:
-    with pytest.raises(TypeError, match="a struct_ops map is attached, not int"):
+    with pytest.raises(TypeError, match="a struct_ops map is wanted, not int"):
         attach_struct_ops(3)  # type: ignore[arg-type]
     with (
         ArrayMap.create(key_size=4, value_size=4, max_entries=1) as array,
