@@ -15,10 +15,11 @@ import os
 import warnings
 from _thread import RLock
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from . import errors
 from ._native import DEBUG, NULL, Handle, c_string, call, create, error_of, ffi, invoke, lib, path_bytes, text
+from .enums import MapType
 from .errors import BpfError, ClosedError, FormatError, NameNotFoundError, StateError
 from .programs.refusal import explain_load
 from .state import State
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from ._native import Call
     from .btf import Btf
     from .link import Link
-    from .maps import Map, Variable
+    from .maps import Map, StructOpsMap, Variable
     from .programs import Program
 
     ProgramT = TypeVar("ProgramT", bound=Program)
@@ -91,6 +92,7 @@ class Object:
     _state: State
     _path: bytes | None
     _license: str | None
+    _named_in_maps: frozenset[str]  # valid once _license is known
     _log_level: int
     _btf: Btf | None
     _variables: ByName[Variable] | None  # most of the cost of an open, so made when asked for
@@ -168,11 +170,10 @@ class Object:
         self._open(subject, path, lib.call_bpf_object__open_file, path, options)
 
     def _open_buffer(self, source: Buffer, options: CData, name: str) -> None:
-        from .elf import license_of
-
         # Released at once, also when this raises: the traceback would keep the caller's buffer exported.
         with _image(source) as image, ffi.from_buffer(image) as buffer:
-            self._path, self._license = None, license_of(image)
+            self._path = None
+            self._read_image(image)
             subject = f"'{name}' ({len(image)} bytes in memory)"
             self._open(subject, None, lib.call_bpf_object__open_mem, buffer, len(image), options)
 
@@ -215,12 +216,14 @@ class Object:
         """Reads names and kinds of all that the object has, once."""
         from .maps import Map
         from .programs import Program
+        from .programs.sections import assign
 
         with self._turn() as pointer:
             self.name = text(lib.bpf_object__name(pointer))
             programs, maps = {}, {}
             program = lib.bpf_object__next_program(pointer, NULL)
             while program:
+                assign(program)
                 made = Program._of_object(self, program)
                 programs[made.name] = made
                 program = lib.bpf_object__next_program(pointer, program)
@@ -290,10 +293,22 @@ class Object:
     def license(self) -> str:
         """The licence that the object declares in SEC("license"), "GPL"; "" if it declares none."""
         if self._license is None:
-            from .elf import license_of
-
             with open(self._path or b"", "rb") as file:
-                self._license = license_of(file.read())
+                return self._read_image(file.read())
+        return self._license
+
+    def _is_named_by_a_map(self, program: str) -> bool:
+        """Whether the initialiser of a map names a program: libbpf puts it there when it loads the object."""
+        self.license  # noqa: B018 - which reads the file
+        return program in self._named_in_maps
+
+    def _read_image(self, image: bytes | memoryview) -> str:
+        """Reads what libbpf does not hand out of the file, and returns its licence."""
+        from .elf import license_of
+        from .maps.references import programs_in_maps
+
+        self._named_in_maps = programs_in_maps(image)
+        self._license = license_of(image)
         return self._license
 
     @property
@@ -361,7 +376,10 @@ class Object:
                 self.programs[name]._log = log
 
     def _load_error(self, done: Call, verb: str) -> BpfError:
-        return explain_load(error_of(done, f"{verb} BPF object", f"'{self.name}'"), self.programs)
+        from .maps.struct_ops import without_links
+
+        error = error_of(done, f"{verb} BPF object", f"'{self.name}'")
+        return without_links(error, self.maps) or explain_load(error, self.programs)
 
     def _require_opened(self, what: str) -> None:
         """What a setter calls: configuring ends with prepare and load."""
@@ -374,19 +392,21 @@ class Object:
     # --- attach -----------------------------------------------------------------
 
     def attach(self) -> list[Link]:
-        """Attaches every program that can be attached from its section alone, as a skeleton does.
+        """Attaches every program that can be attached from its section alone, and every struct_ops map,
+        as a skeleton does.
 
-        The links are tracked by their programs: `detach()` and `close()` end them.
+        The links are tracked by their programs and maps: `detach()` and `close()` end them.
         All or nothing: if one fails, those before it are detached and the error is raised.
 
         Left out are programs with `autoload` or `autoattach` off, those that have a link
         already, and the kinds whose section never says where: XDP, tc, cgroup, sockets,
         sockmaps, netns, netfilter, perf events, LSM for cgroups, struct_ops programs.
         A kind that can attach by itself, but whose section lacks the target (a bare
-        `SEC("kprobe")`), is an error unless its `autoattach` is off.
+        `SEC("kprobe")`), is an error unless its `autoattach` is off; so is a struct_ops map
+        without `MapFlags.LINK`, which `StructOpsMap.attach(legacy=True)` registers.
 
         Returns:
-            The new links, in ELF order.
+            The new links, in ELF order: those of programs, then those of maps.
 
         Raises:
             StateError: the object is not loaded.
@@ -403,19 +423,25 @@ class Object:
             for program in self.programs.values():
                 if program._attaches_itself and program.autoload and program.autoattach and not program.links:
                     links.append(program._attach_by_section())
+            for map in self._struct_ops_maps():
+                if map.autocreate and map.autoattach and not map.links:
+                    links.append(map.attach())
         except BaseException:
-            for program in self.programs.values():
-                for link in links:
-                    if link in program.links:
-                        program.detach(link)
+            for link in links:
+                link.close()
             raise
         return links
 
+    def _struct_ops_maps(self) -> Iterator[StructOpsMap]:
+        return (cast("StructOpsMap", map) for map in self.maps.values() if map.type == MapType.STRUCT_OPS)
+
     def detach(self) -> None:
-        """Detaches every link that the object's programs track."""
+        """Detaches every link that the object's programs and maps track."""
         with contextlib.ExitStack() as stack:
             for program in self.programs.values():
                 stack.callback(program._detach_all)
+            for map in self._struct_ops_maps():
+                stack.callback(map._detach_all)
 
     # --- pins -------------------------------------------------------------------
 

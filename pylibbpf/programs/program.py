@@ -358,6 +358,11 @@ class Program(TracksLinks, Pinnable):
                 raise StateError(f"object '{obj.name}': an earlier load failed; close it and open it anew")
             if self._is_loaded():
                 raise StateError(f"program '{self.name}' is loaded already")
+            if obj._state != State.LOADED and obj._is_named_by_a_map(self.name):
+                raise StateError(
+                    f"program '{self.name}' is named by a map, in the initialiser of a PROG_ARRAY or in a "
+                    "struct_ops: load the whole object first"
+                )
             if obj._state == State.OPENED:
                 try:
                     obj.prepare()

@@ -11,7 +11,7 @@ import pytest
 
 import pylibbpf as bpf
 from pylibbpf.link import attach_iter, attach_raw_tracepoint, attach_tracing
-from pylibbpf.programs import BtfTracePoint, FEntry, FExit, Iter, RawTracePoint, Xdp
+from pylibbpf.programs import BtfTracePoint, FEntry, FExit, Iter, RawTracePoint, SocketFilter, Xdp
 
 pytestmark = pytest.mark.needs("root", "vmlinux_btf", "prepare")
 
@@ -221,3 +221,20 @@ def test_fentry_and_fexit_attach_to_a_function_of_another_program(
         program.unload()
         target.test_run(bytes(64))
         assert obj.variables[count].value == 3
+
+
+@pytest.mark.parametrize("in_memory", [False, True])
+def test_a_program_that_a_map_names_is_loaded_with_its_object(bpf_object: Find, in_memory: bool) -> None:
+    path = bpf_object("maps_references")
+    with bpf.Object.open(path.read_bytes() if in_memory else path) as obj:
+        obj.programs["undo"].autoload = False
+        obj.maps["congestion"].autocreate = False
+        first, unnamed = obj.program("first", SocketFilter), obj.program("unnamed", SocketFilter)
+        with pytest.raises(bpf.StateError, match="load the whole object first"):
+            first.load()
+        unnamed.load()
+        obj.load()
+        assert first.test_run(bytes(64)).return_value == 1
+        first.unload()
+        first.load()
+        assert first.test_run(bytes(64)).return_value == 1
