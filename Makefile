@@ -59,15 +59,22 @@ BPF_OBJECTS := $(BPF_SOURCES:.c=.o)
 BPF_ARCH := $(shell uname -m | sed 's/x86_64/x86/; s/aarch64/arm64/; s/ppc64.*/powerpc/; s/riscv64/riscv/; s/s390x/s390/')
 # -mcpu=v3 is the instruction set of Linux 5.1: 32-bit registers and jumps. v4 needs 6.6.
 BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g -Wall -Wno-missing-declarations \
-	-D__TARGET_ARCH_$(BPF_ARCH) -Ibuild -Ibuild/include
+	-D__TARGET_ARCH_$(BPF_ARCH) -Ibuild -Ibuild/include -idirafter /usr/include/$(shell cc -print-multiarch)
+
+# A library with static probes, for the tests of USDT.
+LIBRARIES := $(patsubst %.c,%,$(wildcard tests/bpf/*.lib.c))
 
 .PHONY: objects
-objects: $(BPF_OBJECTS)
+objects: $(BPF_OBJECTS) $(LIBRARIES)
 
 %.bpf.o: %.bpf.c build/vmlinux.h Makefile | build/include/bpf
 	@mkdir -p build/depend
 	@echo $(CLANG) $<
 	@$(CLANG) $(BPF_CFLAGS) -MMD -MP -MF build/depend/$(subst /,-,$@).d -c $< -o $@
+
+%.lib: %.lib.c Makefile
+	@echo cc $<
+	@cc -O2 -shared -fPIC -nostdlib $< -o $@
 
 -include $(wildcard build/depend/*.d)
 
@@ -162,5 +169,5 @@ dist: build  ## build the sdist and, from it, the wheel into dist/
 .PHONY: clean
 clean:  ## remove all that was built; .venv and libbpf/ stay
 	rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
-	rm -f pylibbpf/*.so $(BPF_OBJECTS)
+	rm -f pylibbpf/*.so $(BPF_OBJECTS) $(LIBRARIES)
 	find pylibbpf tests examples benchmarks packaging docs cdef -name __pycache__ -prune -exec rm -rf {} +

@@ -16,7 +16,9 @@ import functools
 import importlib.util
 import os
 import platform
+import shutil
 import struct
+import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,6 +116,11 @@ def own_kernel() -> bool:
     return Path("/modules").is_dir()  # tests/kernels/init
 
 
+@requirement("cpu_hotplug", "a second CPU that may be switched off", found="5.10, 6.1, 6.12, 7.x")
+def cpu_hotplug() -> bool:
+    return own_kernel() and Path("/sys/devices/system/cpu/cpu1/online").exists()
+
+
 # File systems: that the kernel has them and the user could mount them, not that they are mounted
 
 
@@ -193,6 +200,16 @@ def kprobe_multi() -> bool:
     return kernel_knows("register_fprobe_ips")
 
 
+@requirement("no_kprobe_multi", "a kernel without kprobe.multi", found="5.10, 6.1, 6.18")
+def no_kprobe_multi() -> bool:
+    return not kprobe_multi()
+
+
+@requirement("no_pmu", "a machine without hardware performance counters", found="every kernel of the matrix")
+def no_pmu() -> bool:
+    return not pmu()
+
+
 @requirement("uprobe_multi", "uprobe.multi, since Linux 6.6", found="6.12, 7.x, 6.18")
 def uprobe_multi() -> bool:
     return kernel_knows("bpf_uprobe_multi_link_attach")
@@ -210,6 +227,15 @@ def perf_source(name: str) -> bool:
     return Path("/sys/bus/event_source/devices", name).exists()
 
 
+@requirement(
+    "bpf_streams",
+    "programs that write to their streams (bpf_stream_vprintk, since Linux 7.0 by that name)",
+    found="7.x; the host's 6.18 has no memory for them that programs may take",
+)
+def bpf_streams() -> bool:
+    return kernel_knows("bpf_stream_vprintk")
+
+
 # Network and devices
 
 
@@ -222,6 +248,28 @@ def tcx() -> bool:
 def clsact() -> bool:
     # Where it is a module, the guests have loaded it.
     return kernel_knows("ingress_init") or Path("/sys/module/sch_ingress").exists()
+
+
+@requirement("act_bpf", "BPF actions of traffic control (CONFIG_NET_ACT_BPF)", found="5.10, 6.1, 6.12, 7.x")
+def act_bpf() -> bool:
+    return kernel_knows("tcf_bpf_act") or Path("/sys/module/act_bpf").exists()
+
+
+@requirement("lwt", "BPF programs on routes (CONFIG_LWTUNNEL_BPF)", found="every kernel of the matrix")
+def lwt() -> bool:
+    return kernel_knows("bpf_lwt_xmit_reroute")
+
+
+@requirement("iproute2", "ip and tc of iproute2; busybox's know no BPF", found="machines that have it")
+def iproute2() -> bool:
+    for program in ("ip", "tc"):
+        found = shutil.which(program)
+        if found is None:
+            return False
+        told = subprocess.run([found, "-V"], capture_output=True, text=True, check=False)
+        if "iproute2" not in told.stdout:
+            return False
+    return True
 
 
 @requirement("netkit", "netkit devices (Linux 6.7 with CONFIG_NETKIT)", found="6.12, 7.x")

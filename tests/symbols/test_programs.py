@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+"""Code of BPF programs: names, source lines, and programs that come and go."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import pylibbpf as bpf
+from pylibbpf import ffi, lib
+from pylibbpf.symbols import Frame, KernelSymbols
+from pylibbpf.symbols.programs import ProgramCode
+from tests.conftest import eventually, program_ids
+from tests.symbols.conftest import kallsyms, run_with_capabilities
+
+pytestmark = pytest.mark.needs("root", "vmlinux_btf")
+
+Find = Callable[[str], Path]
+
+PROGRAM, FUNCTION = "take_stacks_on_entry", "take_the_stack_of_the_kernel"
+
+
+@pytest.fixture
+def obj(bpf_object: Find) -> Iterator[bpf.Object]:
+    """The object of tests/bpf/stack.bpf.c, loaded."""
+    with bpf.Object.open(bpf_object("stack")) as obj:
+        obj.load()
+        yield obj
+
+
+def listed(name: str, text: str | None = None) -> set[int]:
+    """Where the kernel lists functions of BPF programs whose name begins so."""
+    return {
+        address
+        for address, _, known in kallsyms("bpf", text)
+        if known.startswith("bpf_prog_") and known[26:].startswith(name[:15])
+    }
+
+
+def test_the_functions_of_a_program_have_their_whole_names(obj: bpf.Object, kernel: KernelSymbols) -> None:
+    program = obj.programs[PROGRAM]
+    text = Path("/proc/kallsyms").read_text()
+    found = {}
+    for name in (PROGRAM, FUNCTION):
+        found[name] = kernel.address_of(name, module="bpf")
+        symbol = kernel.find(found[name] + 1)
+        assert symbol is not None
+        assert (symbol.name, symbol.module, symbol.offset) == (name, "bpf", 1)
+        assert symbol.program_id == program.id
+        assert found[name] in listed(name, text)
+    sizes = [symbol.size for address in found.values() if (symbol := kernel.find(address))]
+    assert 0 < sum(sizes) <= program.info().jited_size
+    assert len(set(found.values())) == 2
+
+
+def test_a_program_that_is_loaded_later_is_found(kernel: KernelSymbols) -> None:
+    with pytest.raises(bpf.NameNotFoundError):
+        kernel.address_of("loaded_later")
+    fd = load_without_types(b"loaded_later")
+    try:
+        address = max(listed("loaded_later"))
+        symbol = kernel.find(address)
+        assert symbol is not None
+        assert symbol.name == "loaded_later"
+        assert kernel.address_of("loaded_later") == address
+    finally:
+        os.close(fd)
+
+
+def test_a_program_that_was_unloaded_keeps_its_name_until_a_refresh(
+    bpf_object: Find, kernel: KernelSymbols
+) -> None:
+    symbols = kernel
+    with bpf.Object.open(bpf_object("stack")) as obj:
+        obj.load()
+        program_id = obj.programs[PROGRAM].id
+        address = symbols.address_of(FUNCTION)
+    for _ in range(2):
+        symbol = symbols.find(address)
+        assert symbol is not None
+        assert symbol.name == FUNCTION
+        line = symbols.source(address)
+        assert line is not None
+        assert line.file.endswith("stack.bpf.c")
+        assert symbols.find(1) is None  # makes it look for what is new
+    # But it has no address any more.
+    with pytest.raises(bpf.NameNotFoundError):
+        symbols.address_of(FUNCTION)
+    eventually(lambda: program_id not in program_ids())
+    symbols.refresh()
+    symbol = symbols.find(address)
+    assert symbol is None or symbol.name != FUNCTION
+
+
+def test_what_lies_where_a_program_was_replaces_it(bpf_object: Find, kernel: KernelSymbols) -> None:
+    seen: dict[int, int] = {}
+    for _ in range(100):
+        # The kernel frees a program in its own time, and fills the gaps it leaves.
+        with bpf.Object.open(bpf_object("stack")) as obj:
+            obj.load()
+            id = obj.programs[PROGRAM].id
+            ours = [function for function in ProgramCode()._table[1] if function.code.id == id]
+            address = next(function.start for function in ours if function.name == PROGRAM)
+            symbol = kernel.find(address)
+            assert symbol is not None
+            assert (symbol.name, symbol.program_id) == (PROGRAM, id)
+            if seen.setdefault(address, id) != id:
+                return
+    pytest.fail("the kernel never used an address again")
+
+
+def test_a_stack_has_the_frames_and_lines_of_the_program(
+    stacks: bpf.Object, bpf_object: Find, kernel: KernelSymbols
+) -> None:
+    frames = kernel.stack(stacks.variables["kernel_stack"].value)
+    assert len(frames) * 8 == stacks.variables["kernel_size"].value
+    # On 5.10 the innermost function is there twice.
+    inner = frames[0]
+    outer = next(frame for frame in frames if frame.symbol and frame.symbol.name != FUNCTION)
+    assert inner.symbol is not None
+    assert outer.symbol is not None
+    assert (inner.symbol.name, outer.symbol.name) == (FUNCTION, PROGRAM)
+    assert inner.source is not None
+    assert outer.source is not None
+    assert "bpf_get_stack(" in inner.source.text
+    # Its return address belongs to the next line, or the one after.
+    assert "/* the call */" in outer.source.text
+    source = bpf_object("stack").with_suffix(".c")
+    for line in (inner.source, outer.source):
+        assert os.path.samefile(line.file, source)
+        assert source.read_text().splitlines()[line.line - 1].strip() == line.text
+        assert line.column > 0
+    assert str(inner).startswith(f"{FUNCTION}+0x{inner.symbol.offset:x} [bpf] at {inner.source.file}:")
+    others = frames[frames.index(outer) + 1 :]
+    assert any("syscall" in frame.symbol.name for frame in others if frame.symbol)
+    assert all(frame.source is None for frame in others)
+    for frame in frames:
+        assert frame.symbol is None or frame.address == frame.symbol.address + frame.symbol.offset
+
+
+def test_a_stack_comes_from_a_map_or_a_buffer_alike(stacks: bpf.Object, kernel: KernelSymbols) -> None:
+    id = stacks.variables["kernel_id"].value
+    traces = stacks.map("stacks", bpf.maps.StackTrace)
+    frames = kernel.stack(traces[id])
+    assert frames[0].symbol is not None
+    assert frames[0].symbol.name == PROGRAM
+    raw = traces.lookup_bytes(id.to_bytes(4, "little"))
+    assert raw is not None
+    assert kernel.stack(raw) == kernel.stack(bytearray(raw)) == kernel.stack(list(traces[id])) == frames
+
+
+def test_an_address_out_of_nothing_is_a_frame_without_a_symbol(kernel: KernelSymbols) -> None:
+    assert kernel.stack([4096, 0, 5]) == [Frame(4096)]
+    assert str(Frame(4096)) == "0x1000"
+
+
+def test_there_are_no_lines_outside_of_programs(kernel: KernelSymbols) -> None:
+    assert kernel.source(kernel.address_of("vfs_read")) is None
+    assert kernel.source(0) is None
+
+
+def test_the_kernels_refusal_to_show_programs_leaves_their_names(
+    obj: bpf.Object, kernel: KernelSymbols
+) -> None:
+    address = kernel.address_of(FUNCTION)
+    script = f"""
+from pylibbpf.symbols import KernelSymbols
+import pylibbpf.symbols.stack
+drop()
+symbols = KernelSymbols()
+symbol = symbols.find({address} + 1)
+print(symbol.name, symbol.module, symbol.offset, symbol.program_id, symbols.source({address}))
+print(symbols.address_of({FUNCTION!r}) == {address})
+"""
+    cap_syslog = 1 << 34
+    assert run_with_capabilities(cap_syslog, script) == f"{FUNCTION} bpf 1 None None\nTrue\n"
+
+
+def load_without_types(name: bytes) -> int:
+    """The fd of a socket filter that returns 0 (BPF_MOV64_IMM, BPF_EXIT_INSN), without BTF."""
+    instructions = ffi.new("struct bpf_insn[2]", [{"code": 0xB7}, {"code": 0x95}])
+    return int(lib.bpf_prog_load(bpf.ProgramType.SOCKET_FILTER, name, b"GPL", instructions, 2, ffi.NULL))
+
+
+def test_a_program_without_types_has_the_name_that_the_kernel_keeps(kernel: KernelSymbols) -> None:
+    fd = load_without_types(b"without_types")
+    try:
+        address = kernel.address_of("without_types", module="bpf")
+        assert address in listed("without_types")
+        assert kernel.source(address) is None
+        symbol = kernel.find(address)
+        assert symbol is not None
+        assert symbol.size > 0
+    finally:
+        os.close(fd)
+
+
+def test_programs_of_the_same_name_are_told_apart_by_their_ids(kernel: KernelSymbols) -> None:
+    fds = [load_without_types(b"twice") for _ in range(2)]
+    try:
+        with pytest.raises(ValueError, match="2 symbols are called 'twice'"):
+            kernel.address_of("twice", module="bpf")
+        ids = {kernel.find(address).program_id for address in kernel.addresses_of("twice")}  # type: ignore[union-attr]
+        expected = set()
+        for fd in fds:
+            with bpf.Program.from_fd(fd) as program:
+                expected.add(program.id)
+        assert ids == expected
+    finally:
+        for fd in fds:
+            os.close(fd)
