@@ -74,7 +74,7 @@ def bcc_table() -> Any:
 
 def look_up(map: Any, count: int) -> int:
     for key in range(count):
-        map[key]  # noqa: B018
+        map[key]
     return count * (count - 1)
 
 

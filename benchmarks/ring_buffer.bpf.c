@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
-/* Fills a ring buffer with events of 48 bytes, without a wakeup. */
+/* Fills a ring buffer with events of 48 bytes, as many as `count` says. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 
 struct event {
 	__u64 sequence;
-	__u64 duration;
+	__u64 time;		/* when it was written, in nanoseconds of CLOCK_MONOTONIC, if `stamp` */
 	__u32 pid;
 	__u32 kind;
 	__u64 address;
@@ -20,19 +20,21 @@ struct {
 struct event *type_of_events;	/* a ring has no value type: this keeps the struct in the BTF */
 
 __u32 count = 400000;
-__u64 dropped;
+__u64 flags = BPF_RB_NO_WAKEUP;
+__u32 stamp = 0;
+__u64 dropped = 0;
 
 static long produce(__u64 index, void *context)
 {
 	struct event event = {
 		.sequence = index,
-		.duration = 2 * index,
+		.time = stamp ? bpf_ktime_get_ns() : 2 * index,
 		.pid = index & 0xffff,
 		.kind = 7,
 		.comm = "benchmark",
 	};
 
-	if (bpf_ringbuf_output(&events, &event, sizeof(event), BPF_RB_NO_WAKEUP))
+	if (bpf_ringbuf_output(&events, &event, sizeof(event), flags))
 		dropped++;
 	return 0;
 }

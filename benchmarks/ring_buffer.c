@@ -12,7 +12,7 @@
 
 struct event {
 	uint64_t sequence;
-	uint64_t duration;
+	uint64_t time;
 	uint32_t pid;
 	uint32_t kind;
 	uint64_t address;

@@ -1,58 +1,211 @@
 # SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
-"""Draining events of 48 bytes from a ring buffer, two fields of each read, against C (ring_buffer.c)."""
+"""Draining events of 48 bytes from a ring buffer, in each way there is, beside C (ring_buffer.c) and bcc.
+
+The time is the CPU's, of one event, of draining alone. bcc's Python module is measured where it is
+installed (Debian: python3-bpfcc): its ring buffer callback on the same map, in the same way.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import os
+import subprocess
 import sys
 import time
+from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from .harness import HERE, Figure, compile_c, in_turns, python
+from .harness import HERE, ROOT, Figure, compile_c, in_turns, python
 
 OBJECT = HERE / "ring_buffer.bpf.o"
 REPEATS = 3
-ROUNDS = 9
+ROUNDS = 5
+# bcc belongs to the system's Python.
+SYSTEM_PYTHON = "/usr/bin/python3"
 
 
 def figures() -> list[Figure]:
-    program = compile_c("ring_buffer")
-    arguments = [str(OBJECT), str(REPEATS)]
-    ours, theirs = in_turns(
-        python("-m", "benchmarks.ring_buffer", *arguments), [str(program), *arguments], ROUNDS
+    program = str(compile_c("ring_buffer"))
+
+    def beside(way: str, theirs: list[str]) -> tuple[list[float], list[float]]:
+        return in_turns(command(way), theirs, ROUNDS)
+
+    def command(way: str) -> list[str]:
+        return python("-m", "benchmarks.ring_buffer", way)
+
+    c = [program, str(OBJECT), str(REPEATS)]
+    made = [
+        Figure("ring buffer: read_batch(out=) into a NumPy array", *beside("out", c), "ns", 3),
+        Figure("ring buffer: read_batch() to NumPy arrays", *beside("array", c), "ns", 3),
+        Figure("ring buffer: a lease as a NumPy array", *beside("lease", c), "ns", float("inf")),
+        Figure("ring buffer: a typed event, two fields read", *beside("typed", c), "ns", 280, of_value=True),
+        Figure("ring buffer: several types, two fields read", *beside("told", c), "ns", 400, of_value=True),
+        Figure("ring buffer: a typed callback", *beside("callback", c), "ns", 300, of_value=True),
+        Figure("ring buffer: struct format, two items read", *beside("tuples", c), "ns", float("inf")),
+        Figure("ring buffer: bytes", *beside("bytes", c), "ns", float("inf")),
+        Figure("ring buffer: async for beside for", *beside("async", command("typed")), "ns", 1.3),
+    ]
+    if has_bcc():
+        ours, theirs = beside("typed", command("bcc"))
+        made.append(Figure("ring buffer: a typed event beside bcc's callback", ours, theirs, "ns", 0.4))
+    return made
+
+
+def has_bcc() -> bool:
+    """Whether the system's Python has bcc."""
+    return (
+        Path(SYSTEM_PYTHON).exists()
+        and not subprocess.run(
+            [SYSTEM_PYTHON, "-c", "import bcc"], check=False, capture_output=True
+        ).returncode
     )
-    return [Figure("a typed event of a ring buffer, two fields read", ours, theirs, "ns", 280, of_value=True)]
 
 
-def main(path: Path, repeats: int) -> None:
+# --- the ways -------------------------------------------------------------------------------
+
+
+def typed(events: Any, count: int) -> int:
+    total = 0
+    for event in islice(events, count):
+        total += event.sequence + event.pid
+    return total
+
+
+def tuples(events: Any, count: int) -> int:
+    total = 0
+    for event in islice(events, count):
+        total += event[0] + event[2]
+    return total
+
+
+def raw(events: Any, count: int) -> None:
+    for _ in islice(events, count):
+        pass
+
+
+def callback(events: Any, count: int) -> int:
+    Callback.total = 0
+    if events.consume() != count:
+        sys.exit("not all events were delivered")
+    return Callback.total
+
+
+class Callback:
+    total = 0
+
+    @classmethod
+    def handle(cls, event: Any) -> None:
+        cls.total += event.sequence + event.pid
+
+
+def iterate_async(events: Any, count: int) -> int:
+    async def main() -> int:
+        total = 0
+        left = count
+        async for event in events:
+            total += event.sequence + event.pid
+            left -= 1
+            if not left:
+                break
+        return total
+
+    return asyncio.run(main())
+
+
+def arrays(read: Callable[[], Any], count: int) -> None:
+    left = count
+    while left:
+        left -= len(read())
+
+
+def leased(events: Any, dtype: Any, count: int) -> None:
+    left = count
+    while left:
+        with events.lease() as lease:
+            left -= len(lease.to_numpy(dtype))
+            lease.commit()
+
+
+def expected(count: int) -> int:
+    # The fields hold the event's index, and its lowest 16 bits.
+    return sum(index + (index & 0xFFFF) for index in range(count))
+
+
+def main(way: str) -> None:
     """One round: the CPU time of one event, in nanoseconds."""
     import pylibbpf as bpf
 
-    with bpf.Object.open(path) as obj:
+    with bpf.Object.open(OBJECT) as obj:
         obj.load()
+        events = obj.maps["events"]
+        fill = obj.programs["fill"].test_run
         count = obj.variables["count"].value
-        with bpf.RingBuffer(obj.maps["events"], "struct event") as events:
-            fill = obj.programs["fill"]
-            drain(fill, events, count)
-            times = [drain(fill, events, count) for _ in range(repeats)]
-    print(sum(times) / repeats / count)
+        if way == "bcc":
+            print(beside_bcc(events.fd, fill, count))
+            return
+        assert obj.btf is not None
+        dtype = obj.btf.to_dtype("struct event") if way in ("array", "out", "lease") else None
+        type: Any = {
+            **dict.fromkeys(("typed", "callback", "async"), "struct event"),
+            **dict.fromkeys(("array", "out"), dtype),
+            "told": {7: "struct event"},
+            "tuples": "=QQIIQ16s",
+        }.get(way)
+        options: dict[str, Any] = {"discriminator": "kind"} if way == "told" else {}
+        with bpf.RingBuffer(events, type, Callback.handle, **options) as reader:
+            drain = way_of(way, reader, dtype)
+            times = [measured(fill, drain, count) for _ in range(REPEATS + 1)][1:]
+    print(sum(times) / REPEATS / count)
 
 
-def drain(fill: Any, events: Any, count: int) -> int:
+def way_of(way: str, reader: Any, dtype: Any) -> Callable[[int], int | None]:
+    if way == "out":
+        import numpy
+
+        out = numpy.empty(8192, dtype)
+        return lambda count: arrays(lambda: reader.read_batch(out=out), count)
+    if way == "array":
+        return lambda count: arrays(reader.read_batch, count)
+    if way == "lease":
+        return lambda count: leased(reader, dtype, count)
+    ways: dict[str, Callable[[Any, int], int | None]] = {
+        "typed": typed, "told": typed, "tuples": tuples, "bytes": raw,
+        "callback": callback, "async": iterate_async,
+    }  # fmt: skip
+    return lambda count: ways[way](reader, count)
+
+
+def measured(fill: Callable[[], object], drain: Callable[[int], int | None], count: int) -> int:
     """Fills the ring, drains it, and returns the time that the draining took."""
-    fill.test_run()
-    total = 0
+    fill()
     start = time.process_time_ns()
-    for event in islice(events, count):
-        total += event.sequence + event.pid
+    total = drain(count)
     end = time.process_time_ns()
-    # The fields hold the event's index, and its lowest 16 bits.
-    expected = sum(index + (index & 0xFFFF) for index in range(count))
-    if total != expected:
-        sys.exit(f"the sum of the fields is {total}, not {expected}")
+    if total is not None and total != expected(count):
+        sys.exit(f"the sum of the fields is {total}, not {expected(count)}")
     return end - start
 
 
+def beside_bcc(fd: int, fill: Callable[[], object], count: int) -> float:
+    """The same work by bcc, in a process of its own that asks for each filling by a line."""
+    command = [SYSTEM_PYTHON, str(HERE / "ring_buffer_bcc.py"), str(fd), str(count), str(REPEATS)]
+    os.set_inheritable(fd, True)
+    with subprocess.Popen(
+        command, cwd=ROOT, pass_fds=[fd], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as bcc:
+        assert bcc.stdin is not None
+        assert bcc.stdout is not None
+        line = ""
+        for line in bcc.stdout:
+            if line.strip() != "fill":
+                break
+            fill()
+            bcc.stdin.write("filled\n")
+            bcc.stdin.flush()
+    return float(line)
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
+    main(sys.argv[1])

@@ -13,10 +13,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include <sys/syscall.h>
 #include <unistd.h>
-
-#include <linux/perf_event.h>
 
 #include <bpf.h>
 #include <btf.h>
@@ -973,4 +970,36 @@ int glue_map_update(struct glue_map *map, uint64_t key, uint64_t value, uint64_t
 		result = bpf_map_update_elem(map->fd, &key_integer, &value_integer, flags);
 	map_release(map);
 	return result;
+}
+
+/* --- opening perf events ------------------------------------------------- */
+
+int glue_perf_event_open(struct glue_call *call, const struct glue_perf_event *event, int pid, int cpu)
+{
+	struct perf_event_attr attribute = {
+		.size = sizeof(attribute),
+		.type = event->type,
+		.config = event->config,
+		.config1 = event->config1,
+		.config2 = event->config2,
+		.bp_type = event->bp_type,
+		.sample_period = event->sample,
+		.freq = event->by_frequency,
+		.inherit = event->inherit,
+		.disabled = true,
+	};
+	int fd;
+
+	glue_enter(call);
+	fd = (int)syscall(SYS_perf_event_open, &attribute, pid, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+	if (fd < 0)
+		fd = -errno;
+	call->result = fd;
+	glue_leave(call);
+	return fd;
+}
+
+int glue_perf_event_enable(int fd)
+{
+	return ioctl(fd, PERF_EVENT_IOC_ENABLE, 0) < 0 ? -errno : 0;
 }

@@ -204,3 +204,23 @@ uint64_t glue_map_look_up(struct glue_map *map, uint64_t key);
 int64_t glue_map_look_up_signed(struct glue_map *map, uint64_t key);
 /* 0, or a negative number for every error. */
 int glue_map_update(struct glue_map *map, uint64_t key, uint64_t value, uint64_t flags);
+
+/*
+ * What perf_event_open(2) opens: of struct perf_event_attr what matters to a program that runs on
+ * the event. libbpf has no function for it.
+ */
+struct glue_perf_event {
+	uint32_t type;
+	uint64_t config;
+	uint64_t config1;	/* of a breakpoint: its address */
+	uint64_t config2;	/* of a breakpoint: its length in bytes */
+	uint32_t bp_type;
+	uint64_t sample;	/* run the program every so many events, or so many times a second */
+	bool by_frequency;
+	bool inherit;
+};
+
+/* Opens an event, which is off. Returns its fd, or -errno. */
+int glue_perf_event_open(struct glue_call *call, const struct glue_perf_event *event, int pid, int cpu);
+/* Turns an event on. Returns 0, or -errno. */
+int glue_perf_event_enable(int fd);

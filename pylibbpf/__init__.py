@@ -25,7 +25,8 @@ _HOME = {
     **dict.fromkeys(("State",), "state"),
     **dict.fromkeys(("Btf",), "btf"),
     **dict.fromkeys(("Linker",), "linker"),
-    **dict.fromkeys(("RingBuffer",), "events"),
+    **dict.fromkeys(("PerfEvents", "open_perf_event"), "perf_event"),
+    **dict.fromkeys(("PerfBuffer", "RingBuffer", "UserRingBuffer"), "events"),
     **dict.fromkeys(("Map", "Variable"), "maps"),
     **dict.fromkeys(("Program",), "programs"),
     **dict.fromkeys(("Link",), "link"),
@@ -41,12 +42,24 @@ _HOME = {
         "errors",
     ),
 }
-_MODULES = ("btf", "enums", "errors", "events", "features", "kernel", "link", "maps", "programs", "symbols")
+_MODULES = (
+    "btf",
+    "enums",
+    "errors",
+    "events",
+    "features",
+    "kernel",
+    "link",
+    "maps",
+    "perf_event",
+    "programs",
+    "symbols",
+)
 
 # Type checkers take a name like this for true; typing itself would cost 5 ms to import.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from . import btf, enums, errors, events, features, kernel, link, maps, programs, symbols
+    from . import btf, enums, errors, events, features, kernel, link, maps, perf_event, programs, symbols
     from ._native import ffi, lib, libbpf_version
     from .btf import Btf
     from .enums import AttachType, LinkType, LogLevel, MapType, ProgramType
@@ -66,11 +79,12 @@ if TYPE_CHECKING:
         StateError,
         VerifierError,
     )
-    from .events import RingBuffer
+    from .events import PerfBuffer, RingBuffer, UserRingBuffer
     from .link import Link
     from .linker import Linker
     from .maps import Map, Variable
     from .object import Object
+    from .perf_event import PerfEvents, open_perf_event
     from .programs import Program
     from .state import State
     from .system import num_possible_cpus, set_memlock_limit
@@ -95,6 +109,8 @@ __all__ = [
     "NotFoundError",
     "NotSupportedError",
     "Object",
+    "PerfBuffer",
+    "PerfEvents",
     "PermissionDeniedError",
     "Program",
     "ProgramType",
@@ -102,6 +118,7 @@ __all__ = [
     "RingBuffer",
     "State",
     "StateError",
+    "UserRingBuffer",
     "Variable",
     "VerifierError",
     "btf",
@@ -116,6 +133,8 @@ __all__ = [
     "link",
     "maps",
     "num_possible_cpus",
+    "open_perf_event",
+    "perf_event",
     "programs",
     "set_memlock_limit",
     "symbols",

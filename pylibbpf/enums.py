@@ -315,6 +315,46 @@ class ProbeAttachMode(IntEnum):
     LINK = 3  # a perf event, attached by a link (5.15)
 
 
+class SoftwareEvent(IntEnum):
+    """What the kernel itself counts, PERF_COUNT_SW_* of linux/perf_event.h."""
+
+    CPU_CLOCK = 0  # nanoseconds, by a timer of each CPU
+    TASK_CLOCK = 1  # nanoseconds that a task ran
+    PAGE_FAULTS = 2
+    CONTEXT_SWITCHES = 3
+    CPU_MIGRATIONS = 4
+    PAGE_FAULTS_MIN = 5
+    PAGE_FAULTS_MAJ = 6
+    ALIGNMENT_FAULTS = 7
+    EMULATION_FAULTS = 8
+    DUMMY = 9
+    BPF_OUTPUT = 10
+    CGROUP_SWITCHES = 11
+
+
+class HardwareEvent(IntEnum):
+    """What the CPU counts, PERF_COUNT_HW_* of linux/perf_event.h."""
+
+    CPU_CYCLES = 0
+    INSTRUCTIONS = 1
+    CACHE_REFERENCES = 2
+    CACHE_MISSES = 3
+    BRANCH_INSTRUCTIONS = 4
+    BRANCH_MISSES = 5
+    BUS_CYCLES = 6
+    STALLED_CYCLES_FRONTEND = 7
+    STALLED_CYCLES_BACKEND = 8
+    REF_CPU_CYCLES = 9
+
+
+class BreakpointType(IntFlag):
+    """What a breakpoint waits for, HW_BREAKPOINT_* of linux/hw_breakpoint.h."""
+
+    READ = 1
+    WRITE = 2
+    EXECUTE = 4
+
+
 class LogLevel(IntFlag):
     """What the verifier writes into its log, BPF_LOG_* of linux/bpf_verifier.h."""
 

@@ -127,7 +127,9 @@ class Object:
                 /sys/kernel/btf/vmlinux is missing.
             pin_root: directory on a bpffs for maps that are pinned by name,
                 by default /sys/fs/bpf.
-            token_path: a bpffs to make a BPF token from; "" for none (6.9).
+            token_path: where a bpffs is mounted that delegates rights to this user namespace, to
+                make a BPF token from (6.9); "" for none. By default the variable
+                LIBBPF_BPF_TOKEN_PATH of the environment, else /sys/fs/bpf if that delegates any.
             relaxed_maps: accept map definitions with attributes unknown to libbpf.
             log_level: verifier log level of all programs (`enums.LogLevel`); the logs
                 are in `Program.log` after load.
@@ -377,9 +379,11 @@ class Object:
 
     def _load_error(self, done: Call, verb: str) -> BpfError:
         from .maps.struct_ops import without_links
+        from .tokens import explain_token
 
         error = error_of(done, f"{verb} BPF object", f"'{self.name}'")
-        return without_links(error, self.maps) or explain_load(error, self.programs)
+        explained = without_links(error, self.maps) or explain_load(error, self.programs)
+        return explain_token(explained, has_token=lib.bpf_object__token_fd(self._handle._value) >= 0)
 
     def _require_opened(self, what: str) -> None:
         """What a setter calls: configuring ends with prepare and load."""

@@ -184,7 +184,8 @@ class Int(_Sized):
     @property
     def signed(self) -> bool:
         """Whether it has a sign (BTF_INT_SIGNED)."""
-        return bool(self._encoding >> 24 & 1)
+        # Old pahole leaves it out for one type: that of the kernel's BTF up to 5.10.
+        return bool(self._encoding >> 24 & 1) or self.name == "signed char"
 
     @property
     def is_char(self) -> bool:

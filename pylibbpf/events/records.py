@@ -1,21 +1,22 @@
 # SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
-"""What the records of a ring become in Python: bytes, ctypes structures, or values of a BTF type."""
+"""What the records of a batch become in Python: bytes, structures, tuples, arrays, values of BTF types."""
 
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from .._native import ffi
-from ..errors import FormatError, NameNotFoundError
+from ..errors import FormatError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    import struct
+
+    import numpy
 
     from .._libbpf import CData
-    from ..btf import Btf
     from ..btf.codec import Codec
-    from ..btf.types import Type
 
 T = TypeVar("T")
 
@@ -25,11 +26,11 @@ BATCH_RECORDS = 512
 BATCH_BYTES = 256 * 1024
 
 
-class ShortRecordError(FormatError):
-    """A record of a ring has fewer bytes than its type. Reading goes on behind it.
+class BadRecordError(FormatError):
+    """A record that is not what its reader was told. Reading goes on behind it.
 
     Attributes:
-        record: the record.
+        record: its bytes.
         map: the name of the map it came from.
         count: how many such records the reader has met so far.
     """
@@ -38,17 +39,48 @@ class ShortRecordError(FormatError):
     map: str
     count: int
 
-    def __init__(self, record: bytes, map: str, type_name: str, type_size: int, count: int) -> None:
-        super().__init__(
-            errno.EBADMSG,
-            "read a record of map",
-            f"'{map}'",
-            hint=f"It has {len(record)} bytes, and {type_name} has {type_size}. "
-            f"Records that are too short so far: {count}.",
-        )
+    def __init__(self, record: bytes, map: str, count: int, hint: str) -> None:
+        super().__init__(errno.EBADMSG, "read a record of map", f"'{map}'", hint=hint)
         self.record = record
         self.map = map
         self.count = count
+
+
+class ShortRecordError(BadRecordError):
+    """A record has fewer bytes than its type."""
+
+    def __init__(self, record: bytes, map: str, type_name: str, type_size: int, count: int) -> None:
+        super().__init__(
+            record,
+            map,
+            count,
+            f"It has {len(record)} bytes, and {type_name} has {type_size}. "
+            f"Records that are too short so far: {count}.",
+        )
+
+
+class UnknownRecordError(BadRecordError):
+    """The discriminator of a record has a value that stands for no type.
+
+    Attributes:
+        value: that value.
+    """
+
+    value: int
+
+    def __init__(self, record: bytes, map: str, field: str, value: int, count: int) -> None:
+        super().__init__(
+            record,
+            map,
+            count,
+            f"Its {field} is {value}, for which no type was given; the type of None takes all others. "
+            f"Such records so far: {count}.",
+        )
+        self.value = value
+
+
+# Makes the event of the record that begins somewhere in bytes.
+Decoder = Callable[[bytes, int], Any]
 
 
 class Records(Generic[T]):
@@ -56,149 +88,294 @@ class Records(Generic[T]):
 
     Attributes:
         name: the type's name, for messages.
-        size: bytes that each event has, or 0 where an event is the whole record.
+        least: bytes that a record must have.
+        stride: bytes of each record that the batch's array has (struct glue_reader), or 0 for none.
+        whole: whether the batch has the whole records.
         capacity: records that fill a batch.
+        array: whether events come as a NumPy array.
     """
 
     name: str
-    size: int
+    least: int
+    stride: int
+    whole: bool = False
     capacity: int
+    array: bool = False
 
     def __init__(self, name: str, size: int) -> None:
         self.name = name
-        self.size = size
-        capacity = BATCH_RECORDS
-        if size:
-            fitting = max(1, BATCH_BYTES // size)
-            # A power of two, for the arrays of Structures.
-            capacity = min(capacity, 1 << fitting.bit_length() - 1)
-        self.capacity = capacity
+        self.least = self.stride = size
+        fitting = max(1, BATCH_BYTES // size) if size else BATCH_RECORDS
+        # A power of two, for the arrays of Structures.
+        self.capacity = min(BATCH_RECORDS, 1 << fitting.bit_length() - 1)
 
-    def unpack(self, ring: CData) -> list[T]:
-        """The records of a drained batch as events that own their memory."""
+    def unpack(self, reader: CData, position: int) -> Sequence[T]:
+        """The records of the batch from a position on, as events that own their memory.
+
+        It ends before a record that is no event; if that is the first, there are none, and
+        `refusal` says why.
+        """
         raise NotImplementedError
 
+    def refusal(self, reader: CData, position: int) -> Refusal:
+        """Why the record at a position is no event."""
+        raise NotImplementedError
 
-class Raw(Records[bytes]):
-    """Whole records as bytes."""
+    def decoder(self) -> Decoder:
+        """For one record among others of other types."""
+        raise NotImplementedError
 
-    def __init__(self) -> None:
-        super().__init__("bytes", 0)
+    def of_heads(self, heads: bytearray, count: int) -> Sequence[T]:
+        """The events of an array of records' first bytes. They may keep it as their memory."""
+        raise NotImplementedError
 
-    def unpack(self, ring: CData) -> list[bytes]:
-        if not ring.count:
-            return []
-        data = ffi.buffer(ring.data, ring.used)
-        # struct glue_record: start, end, ring.
-        places = memoryview(ffi.buffer(ring.records, 12 * ring.count)).cast("I")
-        starts, ends = places[0::3].tolist(), places[1::3].tolist()
-        return [data[start:end] for start, end in zip(starts, ends, strict=True)]
+    def bytes_of(self, events: Sequence[T]) -> bytes:
+        """The reverse of `of_heads`."""
+        raise NotImplementedError
+
+    def joined(self, events: list[T]) -> Any:
+        """Events that were taken out of a batch one by one, as a batch has them."""
+        return events
 
 
-class Structures(Records[Any]):
-    """The first bytes of each record as a ctypes Structure or Union. All of a batch share one buffer."""
+class Refusal:
+    """What an error about a record says; the reader adds the count.
+
+    Attributes:
+        record: its bytes.
+        source: which of the reader's maps or CPUs it came from.
+        type: what it is too short for: name and bytes; or None.
+        value: its discriminator: name and value; or None.
+    """
+
+    def __init__(
+        self,
+        record: bytes,
+        source: int,
+        *,
+        type: tuple[str, int] | None = None,
+        value: tuple[str, int] | None = None,
+    ) -> None:
+        self.record = record
+        self.source = source
+        self.type = type
+        self.value = value
+
+
+class Places:
+    """Where the records of a batch lie in its `whole` (struct glue_record): lists with an item a record."""
+
+    __slots__ = ("ends", "lost", "sources", "starts")
+
+    def __init__(self, reader: CData, position: int) -> None:
+        size = ffi.sizeof("struct glue_record")
+        words = memoryview(ffi.buffer(reader.records, size * reader.count)).cast("I")[size // 4 * position :]
+        self.starts: list[int] = words[0::4].tolist()
+        self.ends: list[int] = words[1::4].tolist()
+        self.sources: list[int] = words[2::4].tolist()
+        self.lost: list[int] = words[3::4].tolist()
+
+
+def whole_bytes(reader: CData) -> bytes:
+    """All of a batch's records."""
+    return bytes(ffi.buffer(reader.whole, reader.used))
+
+
+class Heads(Records[T]):
+    """Records of which every event is the first bytes, always as many."""
+
+    def __init__(self, name: str, size: int) -> None:
+        if not size:
+            raise ValueError(f"{name} has no bytes")
+        super().__init__(name, size)
+
+    def unpack(self, reader: CData, position: int) -> Sequence[T]:
+        count = reader.count - position
+        start = reader.heads + position * self.stride
+        return self.of_heads(bytearray(ffi.buffer(start, count * self.stride)), count)
+
+
+class Raw(Records[Any]):
+    """Whole records: as bytes, or as memoryviews of one copy of the batch."""
+
+    whole = True
+
+    def __init__(self, view: bool = False) -> None:
+        super().__init__("memoryview" if view else "bytes", 0)
+        self._view = view
+
+    def unpack(self, reader: CData, position: int) -> Sequence[Any]:
+        places = Places(reader, position)
+        data: Any = memoryview(whole_bytes(reader)) if self._view else ffi.buffer(reader.whole, reader.used)
+        return [data[start:end] for start, end in zip(places.starts, places.ends, strict=True)]
+
+
+class Structures(Heads[Any]):
+    """A ctypes Structure or Union. All of a batch share one buffer."""
 
     def __init__(self, cls: type[Any], name: str) -> None:
         import ctypes
 
         super().__init__(name, ctypes.sizeof(cls))
-        if not self.size:
-            raise ValueError(f"{name} has no bytes")
+        self.cls = cls
         # ctypes makes a class for each length of an array, which takes longer than the events do.
         self._arrays = [cls * (1 << power) for power in range(self.capacity.bit_length())]
 
-    def unpack(self, ring: CData) -> list[Any]:
-        count = ring.count
-        if not count:
-            return []
+    def of_heads(self, heads: bytearray, count: int) -> Sequence[Any]:
         power = (count - 1).bit_length()
-        buffer = bytearray(ffi.buffer(ring.data, self.size << power))
-        events: list[Any] = self._arrays[power].from_buffer(buffer)[:count]
+        while power >= len(self._arrays):
+            self._arrays.append(self.cls * (1 << len(self._arrays)))
+        heads += bytes((self.stride << power) - len(heads))
+        events: list[Any] = self._arrays[power].from_buffer(heads)[:count]
         return events
 
+    def bytes_of(self, events: Sequence[Any]) -> bytes:
+        return b"".join(map(bytes, events))
 
-class Values(Records[Any]):
-    """The first bytes of each record as a value of a BTF type that is no struct: an int, an enum, a list."""
+    def decoder(self) -> Decoder:
+        decoder: Decoder = self.cls.from_buffer_copy
+        return decoder
+
+
+class Values(Heads[Any]):
+    """A value of a BTF type that is no struct: an int, an enum, a list."""
 
     def __init__(self, codec: Codec) -> None:
         super().__init__(codec.name, codec.size)
-        if not self.size:
-            raise ValueError(f"{codec.name} has no bytes")
         self._decode = codec.decode
+        self._encode = codec.encode
 
-    def unpack(self, ring: CData) -> list[Any]:
-        if not ring.count:
-            return []
-        data, decode = bytes(ffi.buffer(ring.data, ring.used)), self._decode
-        return [decode(data, offset) for offset in range(0, ring.used, self.size)]
+    def of_heads(self, heads: bytearray, count: int) -> Sequence[Any]:
+        data, decode, size = bytes(heads), self._decode, self.stride
+        return [decode(data, offset) for offset in range(0, count * size, size)]
 
+    def bytes_of(self, events: Sequence[Any]) -> bytes:
+        return b"".join(map(self._encode, events))
 
-def records_of(of: object, btfs: Iterable[Btf]) -> Records[Any]:
-    """The records of a type.
-
-    Args:
-        of: None for bytes, the name of a BTF type, a BTF type, or a class derived from
-            ctypes.Structure or ctypes.Union.
-        btfs: where a name is looked up, in this order.
-
-    Raises:
-        NameNotFoundError: there is no BTF type of that name.
-        TypeError: it is no type, or one whose values are not in their bytes: a function, a
-            structure of ctypes with pointers.
-        ValueError: it has no bytes.
-    """
-    if of is None:
-        return Raw()
-    if isinstance(of, str):
-        return _of_btf(_find(of, btfs))
-    if isinstance(of, type):
-        import ctypes
-
-        if issubclass(of, (ctypes.Structure, ctypes.Union)):
-            _require_plain(of, of.__name__)
-            return Structures(of, of.__name__)
-    else:
-        from ..btf.types import Type
-
-        if isinstance(of, Type):
-            return _of_btf(of)
-    raise TypeError(
-        "the type of records is None, the name of a BTF type, a BTF type, or a class derived from "
-        f"ctypes.Structure or ctypes.Union, not {of!r}"
-    )
+    def decoder(self) -> Decoder:
+        return self._decode
 
 
-def _find(name: str, btfs: Iterable[Btf]) -> Type:
-    missing = None
-    for btf in btfs:
-        try:
-            return btf.find(name)
-        except NameNotFoundError as error:
-            # The names of the first Btf are the better suggestions: it is the object's own.
-            missing = missing or error
-    raise missing or NameNotFoundError("BTF type", name)
+class Tuples(Heads[Any]):
+    """A tuple of the values of a struct format."""
+
+    def __init__(self, format: struct.Struct) -> None:
+        super().__init__(f"struct format {format.format!r}", format.size)
+        self._format = format
+
+    def of_heads(self, heads: bytearray, count: int) -> Sequence[Any]:
+        return list(self._format.iter_unpack(heads))
+
+    def bytes_of(self, events: Sequence[Any]) -> bytes:
+        return b"".join(self._format.pack(*event) for event in events)
+
+    def decoder(self) -> Decoder:
+        return self._format.unpack_from
 
 
-def _of_btf(of: Type) -> Records[Any]:
-    from ..btf.types import Struct, Union
+class Array(Heads[Any]):
+    """An element of a NumPy array; a batch is an array."""
 
-    if isinstance(of.btf.resolve(of), (Struct, Union)):
-        return Structures(of.btf.to_ctypes(of), str(of))
-    return Values(of.btf.codec(of))
+    array = True
+
+    def __init__(self, dtype: numpy.dtype[Any]) -> None:
+        if dtype.hasobject:
+            raise TypeError(f"{dtype} has Python objects, which no program can write")
+        super().__init__(f"dtype {dtype}", dtype.itemsize)
+        # Nothing is made for each record: larger batches cost less.
+        self.capacity = max(1, BATCH_BYTES // dtype.itemsize)
+        self.dtype = dtype
+
+    def of_heads(self, heads: bytearray, count: int) -> Any:
+        import numpy
+
+        return numpy.frombuffer(heads, self.dtype, count)
+
+    def decoder(self) -> Decoder:
+        import numpy
+
+        dtype = self.dtype
+        return lambda data, start: numpy.frombuffer(data, dtype, 1, start)[0]
+
+    def bytes_of(self, events: Sequence[Any]) -> bytes:
+        return b"".join(event.tobytes() for event in events)
+
+    def joined(self, events: list[Any]) -> Any:
+        import numpy
+
+        return numpy.array(events, self.dtype)
 
 
-def _require_plain(cls: Any, where: str) -> None:
-    """TypeError for a class of ctypes with pointers: to read one is to follow an address out of the ring."""
-    import ctypes
+class WithTails(Records[Any]):
+    """Each event and, as bytes, what its record has behind its type."""
 
-    while issubclass(cls, ctypes.Array):
-        cls = cls._type_
-    if issubclass(cls, (ctypes.Structure, ctypes.Union)):
-        for base in cls.__mro__:
-            for field in vars(base).get("_fields_", ()):
-                _require_plain(field[1], f"{where}.{field[0]}")
-    elif not issubclass(cls, ctypes._SimpleCData) or cls._type_ in ("z", "Z", "O"):
-        raise TypeError(
-            f"{where} is a {cls.__name__}: what comes from the kernel is no address to follow here; "
-            "use c_void_p or c_uint64, which read as integers"
+    whole = True
+
+    def __init__(self, records: Records[Any]) -> None:
+        self.__dict__.update(name=records.name, least=records.least, stride=records.stride)
+        self.capacity = min(records.capacity, BATCH_RECORDS)
+        self._records = records
+
+    def unpack(self, reader: CData, position: int) -> Sequence[Any]:
+        events, places = self._records.unpack(reader, position), Places(reader, position)
+        data, size = ffi.buffer(reader.whole, reader.used), self.stride
+        tails = [data[start + size : end] for start, end in zip(places.starts, places.ends, strict=True)]
+        return list(zip(events, tails, strict=True))
+
+
+class Told(Records[Any]):
+    """Records of several types: a field that they have in common tells which."""
+
+    whole = True
+
+    def __init__(
+        self,
+        types: dict[int, Records[Any]],
+        other: Records[Any] | None,
+        field: str,
+        place: tuple[int, str, int],
+        tails: bool,
+    ) -> None:
+        """The field's place: its offset, its format for struct, and its bytes."""
+        import struct
+
+        super().__init__(f"records told apart by {field}", 0)
+        offset, format, size = place
+        self.least = offset + size
+        self._field = field
+        self._kind_at = struct.Struct(f"={format}").unpack_from
+        self._offset = offset
+        self._tails = tails
+        self._types = {kind: (each.stride, each.decoder(), each.name) for kind, each in types.items()}
+        # Whole bytes where there is nothing to decode.
+        self._other = (other.stride, other.decoder() if other.stride else None, other.name) if other else None
+
+    def _type_of(self, data: bytes, start: int) -> tuple[int, tuple[int, Decoder | None, str] | None]:
+        (kind,) = self._kind_at(data, start + self._offset)
+        return kind, self._types.get(kind, self._other)
+
+    def unpack(self, reader: CData, position: int) -> Sequence[Any]:
+        data, places = whole_bytes(reader), Places(reader, position)
+        kind_at, offset, types, other, tails = (
+            *(self._kind_at, self._offset, self._types.get, self._other, self._tails),
         )
+        events: list[Any] = []
+        for start, end, lost in zip(places.starts, places.ends, places.lost, strict=True):
+            if lost:
+                events.append(None)
+                continue
+            found = types(kind_at(data, start + offset)[0], other)
+            if found is None or start + found[0] > end:
+                break
+            size, decode, _ = found
+            event = data[start:end] if decode is None else decode(data, start)
+            events.append((event, data[start + size : end] if decode else b"") if tails else event)
+        return events
+
+    def refusal(self, reader: CData, position: int) -> Refusal:
+        data, place = whole_bytes(reader), reader.records[position]
+        record = data[place.start : place.end]
+        kind, found = self._type_of(data, place.start)
+        if found is None:
+            return Refusal(record, place.source, value=(self._field, kind))
+        return Refusal(record, place.source, type=(found[2], found[0]))

@@ -1,65 +1,45 @@
 # SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
-"""RingBuffer: typed events from ring buffer maps (BPF_MAP_TYPE_RINGBUF, Linux 5.8).
-
-How a record gets to Python
----------------------------
-`glue_ring_drain` copies what the rings have into a batch of its own, in one call
-that does not wait and calls no Python. The batch becomes a list of events in one
-step, and an iterator over that list is the only thing that knows which event is
-next. Two facts are kept so that no exception of a signal handler loses or repeats
-a record, wherever it cuts in: the number of the drained batch, in C, and the pair
-of the number of the unpacked batch and its iterator, stored at once.
-
-Waiting is Python's: `select.poll` on the reader's epoll fd and on an eventfd that
-`close` makes readable, without any lock.
-"""
+"""RingBuffer: typed events from ring buffer maps (BPF_MAP_TYPE_RINGBUF, Linux 5.8)."""
 
 from __future__ import annotations
 
 import contextlib
-import os
-import select
-import warnings
-from _thread import RLock
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from itertools import chain
+import errno
+from collections.abc import Callable, Iterable, Mapping
 from operator import length_hint
-from time import monotonic
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from .._native import Handle, create, ffi, lib
+from .._native import lib
 from ..enums import MapType
-from ..errors import ClosedError, FormatError, MapTypeError, StateError
+from ..errors import MapTypeError, NotSupportedError, StateError
 from ..maps import Map
-from .records import BATCH_BYTES, Records, ShortRecordError, records_of
+from .lookup import TypeNames
+from .reader import Reader
+from .statistics import RingState, RingStatistics, dropped_count
+from .types import records_of
 
 if TYPE_CHECKING:
     import ctypes
-    from types import TracebackType
+    import struct
 
-    from typing_extensions import Self
+    import numpy
 
     from .._libbpf import CData
     from ..btf import Btf
     from ..btf.types import Type
+    from ..maps import Variable
+    from .lease import Lease, MappedRing
 
     Structure = TypeVar("Structure", bound=ctypes.Structure | ctypes.Union)
 
 T = TypeVar("T")
 
-# The longest single wait, in seconds. A signal that arrives after Python's last look at signals and
-# before the system call does not interrupt it: its handler runs when this is over. And records that
-# are written without a wakeup keep the kernel from sending one for those behind them.
-_LONGEST_WAIT = 1.0
-# How long to leave a ring alone that twice said it is readable and then had no record.
-_PAUSE = 0.001
 
-
-class RingBuffer(Generic[T]):
+class RingBuffer(Reader[T]):
     """A reader of one or several ring buffer maps.
 
-    Iterating it waits for events and yields them, until the reader is closed:
+    Iterating it waits for events and yields them, until the reader is closed; in asyncio it
+    is `async for`::
 
         with bpf.RingBuffer(obj.maps["events"], "struct event") as events:
             for event in events:
@@ -70,8 +50,13 @@ class RingBuffer(Generic[T]):
     again and when the reader is closed. Events that are drained together share a buffer
     of at most 256 KiB; `type(event).from_buffer_copy(event)` makes one that stands alone.
 
-    A record that is larger than its type gives the event that its first bytes are. One that is
-    smaller raises `ShortRecordError` in its place in the order, and reading may go on behind it.
+    A record that is larger than its type gives the event that its first bytes are, and with
+    `tails` the rest beside it. One that is smaller raises `ShortRecordError` in its place in the
+    order, and reading may go on behind it.
+
+    Records of several types in one ring are told apart by a field that they share::
+
+        bpf.RingBuffer(map, {1: "struct opened", 2: "struct closed"}, discriminator="kind")
 
     It may be used from several threads: each record goes to one of them. A ring has one
     position, so two readers of the same map, here or in another process, take records from
@@ -84,13 +69,27 @@ class RingBuffer(Generic[T]):
         maps: a RINGBUF map, or several.
         type: what the records are: the name of a BTF type ("struct event"), looked up in the
             types of the maps' object and then in those of the kernel; a BTF type; a class
-            derived from ctypes.Structure or ctypes.Union; None for whole records as bytes.
+            derived from ctypes.Structure or ctypes.Union; a NumPy dtype (`Btf.to_dtype` makes one
+            of a BTF type); a struct.Struct, or its format with the byte order in front, for tuples
+            ("=QI4x16s"); None or bytes for whole records as bytes, memoryview for views of
+            one copy; or a mapping of these by the value of the discriminator, where None
+            stands for all other values. Of a BTF enum the enumerators' names may be given.
         callback: what `poll` and `consume` call with each event.
+        discriminator: the field that tells the types of a mapping apart, "kind" or "header.kind".
+            It must be at the same place in all of them.
+        tails: events come as pairs of the event and the bytes behind its type: for records that end
+            in an array of variable length.
+        dropped: where the program counts events that found no space, for `statistics`: a
+            variable, or a function that returns the number.
+        behind: called with the `statistics` when a read finds a ring fuller than `behind_at`, or more
+            events dropped than before; again once it was below. On the reading thread,
+            before the events are handed out.
+        behind_at: how full that is, from 0 to 1.
         btf: where to look up `type` instead.
 
     Raises:
         MapTypeError: a map is of another type.
-        NameNotFoundError: there is no BTF type of that name.
+        NameNotFoundError: there is no BTF type, or no discriminator, of that name.
         TypeError, ValueError: `type` is no type, or one without bytes.
         StateError: a map is not created yet: its object is not loaded.
         BpfError: the kernel refused to map the ring.
@@ -98,12 +97,29 @@ class RingBuffer(Generic[T]):
     libbpf: ring_buffer__new, ring_buffer__consume. Kernel: kernel/bpf/ringbuf.c, 5.8.
     """
 
+    _kind = "ring buffer"
+
     @overload
     def __init__(
         self: RingBuffer[bytes],
         maps: Map | Iterable[Map],
-        type: None = None,
+        type: type[bytes] | None = None,
         callback: Callable[[bytes], object] | None = None,
+        *,
+        dropped: Variable | Callable[[], int] | None = None,
+        behind: Callable[[RingStatistics], object] | None = None,
+        behind_at: float = 0.75,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: RingBuffer[memoryview],
+        maps: Map | Iterable[Map],
+        type: type[memoryview],
+        callback: Callable[[memoryview], object] | None = None,
+        *,
+        dropped: Variable | Callable[[], int] | None = None,
+        behind: Callable[[RingStatistics], object] | None = None,
+        behind_at: float = 0.75,
     ) -> None: ...
     @overload
     def __init__(
@@ -111,14 +127,23 @@ class RingBuffer(Generic[T]):
         maps: Map | Iterable[Map],
         type: type[Structure],
         callback: Callable[[Structure], object] | None = None,
+        *,
+        dropped: Variable | Callable[[], int] | None = None,
+        behind: Callable[[RingStatistics], object] | None = None,
+        behind_at: float = 0.75,
     ) -> None: ...
     @overload
     def __init__(
         self: RingBuffer[Any],
         maps: Map | Iterable[Map],
-        type: str | Type,
+        type: str | Type | struct.Struct | numpy.dtype[Any] | Mapping[Any, Any] | type[Any],
         callback: Callable[[Any], object] | None = None,
         *,
+        discriminator: str | None = None,
+        tails: bool = False,
+        dropped: Variable | Callable[[], int] | None = None,
+        behind: Callable[[RingStatistics], object] | None = None,
+        behind_at: float = 0.75,
         btf: Btf | None = None,
     ) -> None: ...
     def __init__(
@@ -127,241 +152,197 @@ class RingBuffer(Generic[T]):
         type: object = None,
         callback: Callable[[Any], object] | None = None,
         *,
+        discriminator: str | None = None,
+        tails: bool = False,
+        dropped: Variable | Callable[[], int] | None = None,
+        behind: Callable[[RingStatistics], object] | None = None,
+        behind_at: float = 0.75,
         btf: Btf | None = None,
     ) -> None:
-        maps = _ring_maps(maps)
-        self._map_names = [map.name for map in maps]
-        self._records: Records[T] = records_of(type, _btfs(maps) if btf is None else [btf])
-        self._callback = callback
-        # Two threads drain one after the other. Reentrant, so that a signal handler that reads
-        # on the thread that is reading finds `_draining` and not a deadlock.
-        self._lock = RLock()
-        self._draining = False
-        self._batch: tuple[int, Iterator[T]] = (0, iter(()))
-        self._short_records = 0
+        self._maps = _ring_maps(maps)
+        self._map_names = [map.name for map in self._maps]
+        if not 0 < behind_at <= 1:
+            raise ValueError(f"behind_at is a share of the ring, from 0 to 1, not {behind_at}")
+        self._dropped = dropped_count(dropped)
+        self._behind = behind
+        self._behind_at = behind_at
+        # The last batch that was looked at, whether it was behind then, and what was dropped till then.
+        self._looked_at: tuple[int, bool, int] = (0, False, 0)
+        self._lease: Lease | None = None
+        self._mapped: dict[int, MappedRing] = {}
+        self._next_leased = 0
+        with TypeNames(self._maps, btf) as names:
+            self._set_up(records_of(type, names, discriminator, tails), callback)
         with contextlib.ExitStack() as stack:
-            fds = [stack.enter_context(map._fd_handle()) for map in maps]
-            self._handle: Handle = create(
-                lib.glue_ring_new, fds, len(fds), self._records.size, self._records.capacity, BATCH_BYTES,
-                free=lib.glue_ring_free, fds=_fds, operation="open ring buffer", subject=self._subject,
-            )  # fmt: skip
-        self._handle.what = f"ring buffer {self._subject}"
+            fds = [stack.enter_context(map._fd_handle()) for map in self._maps]
+            self._open(lib.glue_ring_new, fds, len(fds))
+        self._sizes = [map.max_entries for map in self._maps]
 
     @property
     def _subject(self) -> str:
         return ", ".join(f"'{name}'" for name in self._map_names)
 
-    # --- reading ----------------------------------------------------------------------
+    def _source_name(self, source: int) -> str:
+        return self._map_names[source]
 
-    def __iter__(self) -> Iterator[T]:
-        """Yields events, waits for more, and ends when the reader is closed.
+    # --- what is in the rings ---------------------------------------------------------------
 
-        Several iterators take from the same stream. An exception that comes out of one
-        ends that iterator, and no event is lost: the next iterator goes on behind it.
+    @property
+    def size(self) -> int:
+        """Bytes of all rings together."""
+        return sum(self._sizes)
 
-        Raises:
-            ClosedError: the reader is closed already.
-            StateError: this is a forked child.
-            ShortRecordError: a record has fewer bytes than its type.
-        """
-        self._handle.require_own_process()
-        with self._handle:
-            # All in C from here on, once for each event: no signal handler runs between the
-            # step of an iterator and the loop that gets the event.
-            return chain.from_iterable(iter(self._batch_or_end, None))
-
-    def read_batch(self, *, timeout: float | None = None) -> list[T]:
-        """Waits until there are events, and returns those of one batch; there may be more.
-
-        Args:
-            timeout: seconds to wait at most; 0 for not at all, None for without end.
-
-        Returns:
-            The events, in order; an empty list after the timeout.
-
-        Raises:
-            ClosedError: the reader is closed, also by another thread during the wait.
-            StateError: this is a forked child.
-            ShortRecordError: a record has fewer bytes than its type.
-        """
-        return list(self._next_batch(_deadline(timeout)) or ())
-
-    def poll(self, timeout: float | None = None) -> int:
-        """Waits until there are events, and calls the callback with each one of a batch.
-
-        An exception of the callback stops the delivery and comes out of here. The event that
-        it was called with counts as delivered; those behind it are the next to come.
-
-        Args:
-            timeout: seconds to wait at most; 0 for not at all, None for without end.
-
-        Returns:
-            How many events were delivered; 0 after the timeout.
-
-        Raises:
-            StateError: the reader was made without a callback, or this is a forked child.
-            ClosedError: the reader is closed, also by another thread during the wait.
-            ShortRecordError: a record has fewer bytes than its type.
-        """
-        callback = self._require_callback()
-        return _deliver(self._next_batch(_deadline(timeout)), callback)
-
-    def consume(self) -> int:
-        """Calls the callback with every event that is there, and does not wait: see `poll`.
-
-        It goes on until it finds the rings empty once.
-
-        Returns:
-            How many events were delivered.
-        """
-        callback = self._require_callback()
-        delivered = 0
-        while events := self._next_batch(0.0):
-            delivered += _deliver(events, callback)
-        return delivered
-
-    def _require_callback(self) -> Callable[[T], object]:
-        if self._callback is None:
-            raise StateError(
-                f"this {self._handle.what} was made without a callback: iterate it, or call read_batch()"
-            )
-        return self._callback
-
-    def fileno(self) -> int:
-        """An epoll fd that is readable while a ring has records; it stays the reader's own.
-
-        For `select`, `selectors` and event loops. Events that were drained and not yet
-        taken do not show: after it was readable, call `read_batch(timeout=0)` until it returns nothing.
+    @property
+    def available(self) -> int:
+        """Bytes that wait in all rings together, headers and discarded records included.
 
         Raises:
             ClosedError: the reader is closed.
+            NotSupportedError: the libbpf in use is older than 1.3.
 
-        libbpf: ring_buffer__epoll_fd.
+        libbpf: ring__avail_data_size.
         """
-        with self._handle as ring:
-            return lib.glue_ring_epoll_fd(ring, 0)
+        return sum(ring.available for ring in self.rings)
 
     @property
-    def fd(self) -> int:
-        """The same as `fileno()`."""
-        return self.fileno()
+    def rings(self) -> tuple[RingState, ...]:
+        """The rings as they are now, in the order in which the maps were given.
 
-    # --- batches ----------------------------------------------------------------------
+        Raises:
+            ClosedError: the reader is closed.
+            NotSupportedError: the libbpf in use is older than 1.3.
 
-    def _batch_or_end(self) -> Iterator[T] | None:
-        """The next batch of an iteration; None ends it."""
-        try:
-            return self._next_batch(None)
-        except ClosedError:
-            return None
-
-    def _next_batch(self, deadline: float | None) -> Iterator[T] | None:
-        """An iterator over the events at hand, waiting where there are none; None once the time is over."""
-        handle = self._handle
-        handle.require_own_process()
-        with handle as ring:
-            fruitless = 0
-            while not handle.closed:
-                events = self._drain(ring)
-                if length_hint(events):
-                    return events
-                left = _LONGEST_WAIT if deadline is None else min(deadline - monotonic(), _LONGEST_WAIT)
-                if left <= 0:
-                    return None
-                # A ring is readable, and has no record to give, while a program holds the oldest one
-                # reserved, or when records were discarded. Do not spin over the former.
-                fruitless += 1
-                if fruitless % 3:
-                    _wait(left, ring.wake_fd, lib.glue_ring_epoll_fd(ring, 0))
-                else:
-                    _wait(min(left, _PAUSE), ring.wake_fd)
-        raise ClosedError(f"this {handle.what} is closed")
-
-    def _drain(self, ring: CData) -> Iterator[T]:
-        """The iterator over the batch in delivery, or over a new one when that is finished. Does not wait."""
-        with self._lock:
-            if self._draining:
-                raise StateError(f"this {self._handle.what} is read by the code that this signal interrupted")
-            try:
-                self._draining = True
-                number, events = self._batch
-                if number == ring.batch and not length_hint(events):
-                    if ring.error:
-                        self._raise_error(ring)
-                    lib.glue_ring_drain(ring)
-                if number != ring.batch:
-                    self._batch = ring.batch, iter(self._records.unpack(ring))
-                    if ring.error and not ring.count:
-                        self._raise_error(ring)
-                return self._batch[1]
-            finally:
-                self._draining = False
-
-    def _raise_error(self, ring: CData) -> None:
-        """Raises, once, what ended the last batch (struct glue_ring, error)."""
-        import errno
-
-        name, size, error = self._map_names[ring.error_ring], ring.error_size, ring.error
-        raised: Exception
-        if error == errno.EBADMSG:
-            record = bytes(ffi.buffer(ring.data + ring.used, size))
-            count = self._short_records + 1
-            raised = ShortRecordError(record, name, self._records.name, self._records.size, count)
-            self._short_records = count
-        elif error == errno.ENOMEM:
-            raised = MemoryError(f"a record of {size} bytes of map '{name}' found no memory and is lost")
-        else:
-            raised = FormatError(
-                error, "read a record of map", f"'{name}'",
-                hint=f"Its header says {size} bytes, more than the ring has. "
-                "Is there another reader of this map, in this process or another?",
-            )  # fmt: skip
-        ring.error = 0
-        raise raised
-
-    # --- end --------------------------------------------------------------------------
-
-    @property
-    def closed(self) -> bool:
-        """Whether `close` was called."""
-        return self._handle.closed
-
-    def close(self) -> None:
-        """Ends the reader, and every wait for it. Idempotent.
-
-        An iteration ends; a `poll` or `read_batch` that waits raises `ClosedError`. What the
-        ring holds stays there for the next reader; events that were drained and not taken
-        are gone, so take them before: `read_batch(timeout=0)`, until it returns nothing.
+        libbpf: ring_buffer__ring, ring__consumer_pos, ring__producer_pos.
         """
-        handle = self._handle
-        with contextlib.suppress(ClosedError), handle as ring:
-            try:
-                handle.close()
-            finally:
-                # The eventfd is shared with the parent of a forked child, who goes on waiting.
-                if not handle.forked:
-                    os.eventfd_write(ring.wake_fd, 1)
-                # A loop over the batch in delivery ends too, and does not first go through the rest of it.
-                deque(self._batch[1], maxlen=0)
+        self._handle.require_own_process()
+        with self._handle as reader:
+            return tuple(self._state(reader, index) for index in range(len(self._maps)))
 
-    def __enter__(self) -> Self:
+    def _state(self, reader: CData, index: int) -> RingState:
+        ring = lib.ring_buffer__ring(lib.glue_reader_ring(reader, index), 0)
+        if not ring:
+            raise NotSupportedError(
+                errno.EOPNOTSUPP, "read the positions of", self._subject, hint="It needs libbpf 1.3."
+            )
+        # In this order, so that the difference is never negative.
+        consumer = lib.ring__consumer_pos(ring)
+        producer = lib.ring__producer_pos(ring)
+        return RingState(
+            self._map_names[index],
+            self._sizes[index],
+            producer - consumer,
+            lib.glue_reader_most(reader, index),
+            consumer,
+            producer,
+        )
+
+    def statistics(self) -> RingStatistics:
+        """What the reader did so far, and how full the rings are and were.
+
+        Raises:
+            ClosedError: the reader is closed.
+            NotSupportedError: the libbpf in use is older than 1.3.
+        """
+        with self._handle as reader:
+            return RingStatistics(
+                reader.events,
+                self._short_records,
+                self._unknown_records,
+                self._dropped() if self._dropped is not None else None,
+                self.rings,
+            )
+
+    def _after_drain(self, reader: CData) -> None:
+        if self._behind is None or reader.batch == self._looked_at[0]:
+            return
+        _, was_behind, dropped_before = self._looked_at
+        full = max(lib.glue_reader_waiting(reader, index) / size for index, size in enumerate(self._sizes))
+        dropped = self._dropped() if self._dropped is not None else 0
+        is_behind = full >= self._behind_at
+        self._looked_at = reader.batch, is_behind, dropped
+        if (is_behind and not was_behind) or dropped > dropped_before:
+            self._behind(self.statistics())
+
+    # --- leases -------------------------------------------------------------------------------
+
+    def lease(self, *, timeout: float | None = None) -> Lease:
+        """Waits until there are records, and lends those of one ring where they lie, without a copy.
+
+            with reader.lease() as lease:
+                for view in lease:
+                    total += view[0]
+                lease.commit()
+
+        While it is open, nothing can be read in another way, and programs cannot
+        overwrite what it has. On `commit` its views end, so that none shows what was
+        written there later.
+
+        Args:
+            timeout: seconds to wait at most; 0 for not at all, None for without end.
+
+        Returns:
+            A sequence of memoryviews; empty after the timeout. For several maps, they take turns.
+
+        Raises:
+            StateError: a lease is open, drained events are not all taken, or this is a forked child.
+            ClosedError: the reader is closed, also by another thread during the wait.
+            BpfError: the kernel refused to map the ring.
+
+        Kernel: kernel/bpf/ringbuf.c, 5.8.
+        """
+        from .waiting import deadline_of
+
+        lease: Lease | None = self._read(deadline_of(timeout), self._take_lease, False)
+        if lease is None:
+            with self._handle as reader:
+                lease = self._alone(self._take_lease, reader, True)
+        assert lease is not None
+        return lease
+
+    def _take_lease(self, reader: CData, empty: bool) -> Lease | None:
+        from .lease import Lease, MappedRing, refuse_length
+
+        self._require_no_lease()
+        number, position, events = self._batch
+        if length_hint(events) or self._returned or number != reader.batch or position < reader.count:
+            raise StateError(f"this {self._handle.what} has events that were drained: take them first")
+        for _ in self._maps:
+            index = self._next_leased
+            ring = self._mapped.get(index)
+            if ring is None:
+                ring = self._mapped[index] = MappedRing(self._maps[index], self._sizes[index])
+            found = ring.peek()
+            if found.count or empty:
+                self._lease = Lease(self, ring, self._map_names[index])
+                self._next_leased = (index + 1) % len(self._maps)
+                return self._lease
+            if found.error:
+                raise refuse_length(self._map_names[index])
+            # Discarded records, which nobody wants.
+            lib.glue_lease_commit(ring.consumer_page, found.end)
+            self._next_leased = (index + 1) % len(self._maps)
+        return None
+
+    def _require_no_lease(self) -> None:
+        if self._lease is not None:
+            from .lease import require_over
+
+            require_over(self._lease, self._handle.what)
+            self._lease = None
+
+    def _commit(self, lease: Lease, end: int) -> None:
+        """Moves the consumer's position for the lease that is open."""
+        self._handle.require_own_process()
         with self._handle:
-            return self
+            lib.glue_lease_commit(lease._ring.consumer_page, end)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
+    def _unpack(self, reader: CData) -> Any:
+        self._require_no_lease()
+        return super()._unpack(reader)
 
-    def __del__(self) -> None:
-        handle: Handle | None = getattr(self, "_handle", None)
-        # The handle frees itself; this only says that close() was forgotten.
-        if handle is not None and not handle.closed and not handle.forked:
-            warnings.warn(f"{self!r} was not closed", ResourceWarning, stacklevel=2, source=self)
-
-    def __repr__(self) -> str:
-        closed = ", closed" if self._handle.closed else ""
-        return f"<RingBuffer of {self._subject}: {self._records.name}{closed}>"
+    def _take_into(self, reader: CData, target: Any, taken: list[int]) -> Any:
+        self._require_no_lease()
+        return super()._take_into(reader, target, taken)
 
 
 def _ring_maps(maps: Map | Iterable[Map]) -> list[Map]:
@@ -374,46 +355,3 @@ def _ring_maps(maps: Map | Iterable[Map]) -> list[Map]:
         if map.type != MapType.RINGBUF:
             raise MapTypeError(f"map '{map.name}' is a {map.type.name}, not a RINGBUF")
     return several
-
-
-def _btfs(maps: list[Map]) -> Iterator[Btf]:
-    """Where the name of a type is looked up: in the maps' objects, then in the kernel."""
-    from ..btf import Btf
-
-    for map in maps:
-        # The kernel has no BTF of a ring buffer map (libbpf.c:bpf_object__create_map), so that
-        # one from a pin, an id or an fd brings no types.
-        btf = map._object.btf if map._object is not None else None
-        if btf is not None:
-            yield btf
-    with Btf.vmlinux() as btf:
-        yield btf
-
-
-def _fds(ring: CData) -> list[int]:
-    """The fds of a reader, for a forked child."""
-    return [ring.wake_fd, *(lib.glue_ring_epoll_fd(ring, index) for index in range(ring.ring_count))]
-
-
-def _deadline(timeout: float | None) -> float | None:
-    if timeout is None or timeout == float("inf"):
-        return None
-    if not timeout >= 0:
-        raise ValueError(f"a timeout is a number of seconds from 0 on, or None, not {timeout}")
-    return monotonic() + timeout if timeout else 0.0
-
-
-def _wait(seconds: float, *fds: int) -> None:
-    """Waits until one of the fds is readable. A signal handler that raises ends it (PEP 475)."""
-    poll = select.poll()
-    for fd in fds:
-        poll.register(fd, select.POLLIN)
-    poll.poll(seconds * 1000)
-
-
-def _deliver(events: Iterator[T] | None, callback: Callable[[T], object]) -> int:
-    delivered = 0
-    for event in events or ():
-        callback(event)
-        delivered += 1
-    return delivered

@@ -139,7 +139,7 @@ def explain_kprobe_multi(
     unique_match: bool = False,
 ) -> BpfError:
     """What a refusal to attach to many kernel functions means."""
-    missing = why_not(LinkType.KPROBE_MULTI) or (session and why_not(AttachType.TRACE_KPROBE_SESSION))
+    missing = (session and why_not(AttachType.TRACE_KPROBE_SESSION)) or why_not(LinkType.KPROBE_MULTI)
     if not missing and lacks_function("register_fprobe_ips"):
         missing = "This kernel was built without fprobe (CONFIG_FPROBE)."
     if missing:

@@ -51,7 +51,7 @@ def choose(cookies: Sequence[int] | None, **places: Any) -> Any:
         *others, last = places
         raise ValueError(f"exactly one of {', '.join(others)} and {last} says where")
     ((name, value),) = given.items()
-    if not value:
+    if len(value) == 0:
         raise ValueError(f"{name} must not be empty")
     if name == "pattern":
         if cookies is not None:

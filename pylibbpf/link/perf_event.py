@@ -8,8 +8,8 @@ import fcntl
 import os
 from typing import Any
 
-from .._native import ffi, lib, libbpf_version
-from ..enums import AttachType, ProbeAttachMode, ProgramType
+from .._native import check, ffi, lib, libbpf_version
+from ..enums import AttachType, LinkType, ProbeAttachMode, ProgramType
 from ..errors import (
     BpfError,
     Error,
@@ -20,7 +20,8 @@ from ..errors import (
 )
 from ..fds import HasFileno, lend_fd
 from ..permissions import perf_event_paranoid
-from .create import Attachable, require_program
+from ..since import lacks
+from .create import Attachable, create_link, link_options, require_program
 from .link import Link
 
 
@@ -35,14 +36,14 @@ def attach_perf_event(program: Attachable, event: int | HasFileno, *, cookie: in
 
     Args:
         program: a loaded `PerfEvent`, of any origin.
-        event: the event's fd, or an object with one, from `open_perf_event`. The link has an fd
-            of its own: the caller may close this one.
+        event: the event's fd, or an object with one, from `open_perf_event`. The link keeps the
+            event alive: the caller may close this fd.
         cookie: a number that the program gets from bpf_get_attach_cookie(); 0 for none (5.15).
 
     Returns:
-        A `PerfEventLink`; before 5.15 an attachment without a link. The caller owns it. When it
-        is closed, the event is turned off. Before 5.15 the event keeps its program as long
-        as the caller keeps the event.
+        A `PerfEventLink`; before 5.15 an attachment without a link. The caller owns it. Without a
+        link the event is turned off when it is closed, and keeps its program as long as the
+        caller keeps the event.
 
     Raises:
         ProgramTypeError: the program is of another type.
@@ -51,18 +52,49 @@ def attach_perf_event(program: Attachable, event: int | HasFileno, *, cookie: in
         NotSupportedError: this kernel has no cookies for it.
         PermissionDeniedError: without CAP_PERFMON, or under lockdown.
 
-    libbpf: bpf_program__attach_perf_event_opts (4.9).
+    libbpf: bpf_link_create (5.15), bpf_program__attach_perf_event_opts (4.9).
     """
-    from .carrier import attach_by_libbpf
-
     require_program(program, ProgramType.PERF_EVENT)
-    options = ffi.new("struct bpf_perf_event_opts *")
-    options.sz = ffi.sizeof("struct bpf_perf_event_opts")
-    options.bpf_cookie = require_number(cookie, "cookie")
+    options = link_options()
+    options.perf_event.bpf_cookie = require_number(cookie, "cookie")
     with lend_fd(event) as fd:
         _require_event(fd)
-        # libbpf closes the fd with the link.
-        duplicate = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3)
+        where = f"the perf event of fd {fd}"
+        try:
+            link = create_link(
+                program, fd, AttachType.PERF_EVENT, options, where=where, link_type=LinkType.PERF_EVENT
+            )
+        except BpfError as error:
+            if not cookie and lacks(LinkType.PERF_EVENT):
+                return _attach_by_ioctl(program, fd, where)
+            error.hint = error.hint or _HINTS.get(error.errno or 0, "")
+            raise
+        try:
+            check(lib.glue_perf_event_enable(fd), "turn on", where)
+        except BaseException:
+            link.close()
+            raise
+    return link
+
+
+_HINTS = {
+    errno.EEXIST: "The event has a program already.",
+    errno.EINVAL: "Programs run on events that interrupt the CPU or are software's, not on all.",
+}
+
+
+def _attach_by_ioctl(program: Attachable, fd: int, where: str) -> Link:
+    """As kernels before 5.15 do it. libbpf closes its fd of the event with the attachment."""
+    from .carrier import attach_by_libbpf
+
+    options = ffi.new("struct bpf_perf_event_opts *")
+    options.sz = ffi.sizeof("struct bpf_perf_event_opts")
+    duplicate = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3)
+
+    def explain(error: BpfError) -> BpfError:
+        error.hint = error.hint or _HINTS.get(error.errno or 0, "")
+        return error
+
     try:
         return attach_by_libbpf(
             program,
@@ -70,8 +102,8 @@ def attach_perf_event(program: Attachable, event: int | HasFileno, *, cookie: in
             duplicate,
             options,
             operation=f"attach program '{program.name}' to",
-            subject=f"the perf event of fd {fd}",
-            explain=lambda error: explain(error, cookie=cookie),
+            subject=where,
+            explain=explain,
         )
     except Error:
         os.close(duplicate)

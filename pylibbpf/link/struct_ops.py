@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, cast
 from .._native import NULL, Handle, call, create, ffi, lib, open_fd
 from ..enums import AttachType, LinkType, MapFlags, MapType
 from ..errors import BpfError, ClosedError, MapTypeError, NotSupportedError, from_errno
-from ..since import why_not
 from .link import BPF_F_REPLACE, link_fds
 from .program_attach import LinkOrAttachment
 
@@ -39,7 +38,16 @@ _UPDATE_HINTS = {
 
 
 # One update at a time: see StructOpsLink._has.
-_updates = threading.Lock()
+_updates = threading.RLock()
+
+
+def _after_fork_in_child() -> None:
+    global _updates  # noqa: PLW0603 - what a process has one of
+    # A thread that is not there any more may hold the other.
+    _updates = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 class StructOpsLink(LinkOrAttachment):
@@ -67,6 +75,7 @@ class StructOpsLink(LinkOrAttachment):
         Raises:
             MapTypeError: it is no struct_ops map.
             PermissionDeniedError: `old` is not the attached map.
+            ValueError: the map has no `MapFlags.LINK`.
             NotSupportedError: this interface cannot be updated; this attachment is no link.
             BpfError: the kernel refused the map.
 
@@ -77,6 +86,9 @@ class StructOpsLink(LinkOrAttachment):
             require_map(old)
         if not self.is_bpf_link:
             raise self._no_link("update")
+        if not map.flags & MapFlags.LINK:
+            # Writing its value would register it beside the link.
+            raise ValueError(f"map '{map.name}' has no MapFlags.LINK, which a link needs")
         with self._handle as value, map._fd_handle() as fd, _updates:
             try:
                 if self._has(map, old):
@@ -151,7 +163,7 @@ def attach_struct_ops(map: StructOpsMap, *, legacy: bool = False) -> StructOpsLi
 
 
 def require_map(map: Any) -> None:
-    """Raises TypeError for what is no map, ClosedError for a closed one, and MapTypeError for another kind."""
+    """Raises TypeError for what is no map, ClosedError for a closed one, MapTypeError for another kind."""
     if not hasattr(type(map), "_fd_handle") or not hasattr(type(map), "_known_layout"):
         raise TypeError(f"a struct_ops map is wanted, not {type(map).__name__}")
     if map.closed:
@@ -217,8 +229,10 @@ class _Registration:
 def _register(map: StructOpsMap, legacy: bool) -> StructOpsLink:
     subject = f"'{map.name}'"
     if not legacy:
+        from ..maps.struct_ops import why_no_links
+
         hint = (
-            why_not(LinkType.STRUCT_OPS)
+            why_no_links()
             or 'It was made without MapFlags.LINK, which the section ".struct_ops.link" gives it.'
         )
         raise NotSupportedError(

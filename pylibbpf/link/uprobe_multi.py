@@ -183,7 +183,7 @@ def explain_uprobe_multi(
     session: bool = False,
 ) -> BpfError:
     """What a refusal to attach to many functions of a file means."""
-    missing = why_not(LinkType.UPROBE_MULTI) or (session and why_not(AttachType.TRACE_UPROBE_SESSION))
+    missing = (session and why_not(AttachType.TRACE_UPROBE_SESSION)) or why_not(LinkType.UPROBE_MULTI)
     if not missing and error.errno == errno.EINVAL:
         # Before the kernel sees it, a libbpf that does not know the option refuses it.
         missing = too_old("session", (1, 6), session)
@@ -197,7 +197,8 @@ def explain_uprobe_multi(
         return instead(error, FormatError, NO_ELF, hint)
     if isinstance(error, NotFoundError):
         wanted = pattern if pattern is not None else " or ".join(symbols or ()) or None
-        error.hint = missing_in_file(error, path, wanted if os.path.exists(path) else None)
+        there = os.path.exists(_found(os.fsencode(path)))
+        error.hint = missing_in_file(error, path, wanted if there else None)
     elif error.errno == errno.ESRCH:
         error.hint = f"There is no process {pid}."
     elif error.errno in (errno.EINVAL, errno.EBADF):

@@ -166,6 +166,9 @@ def explain_usdt(error: BpfError, path: str, provider: str, name: str, *, pid: i
     elif isinstance(error, FormatError) or said(error, "unrecognized ELF kind"):
         hint = f"Probes are looked up in an ELF file, which '{path}' is not."
         return instead(error, FormatError, NO_ELF, hint)
+    elif said(error, "failed to get memory segments"):
+        # Before 5.15 libbpf reads /proc/PID/maps.
+        return instead(error, BpfError, errno.ESRCH, f"There is no process {pid}.")
     elif said(error, "no USDT notes section"):
         error.hint = f"'{path}' has no USDT probes: it was built without sys/sdt.h."
     elif isinstance(error, NotFoundError):

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NoReturn
+from itertools import repeat
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
-from ..btf.codec import Codec, IntCodec
+from ..btf.codec import BytesCodec, Codec, IntCodec
 from ..enums import MapType
 from ..errors import NotSupportedError
 from .elements import ElementMap
@@ -16,6 +17,9 @@ from .typevars import V
 
 if TYPE_CHECKING:
     from .batch import Batch, Cursor
+
+# Elements that clear() writes at a time.
+_CLEARED = 1 << 14
 
 # A u32, whatever BTF calls it.
 INDEX = IntCodec("an index", 4, signed=False)
@@ -87,16 +91,26 @@ class ArrayMap(IndexedMap[V], KeyValueMap[int, V]):
         raise NotSupportedError(errno.EINVAL, "delete a key of map", f"'{self.name}'", hint=self._pop_hint)
 
     def clear(self) -> None:
-        """Writes zeroes to every element, one after the other."""
+        """Writes zeroes to every element (bpf_map_update_batch, 5.6)."""
         if self._ready is None:
             self._make_ready()
-        zero = bytes(self._value_codec.size)
-        for index in self:
-            self.put_bytes(INDEX.encode(index), zero)
+        zero: Any = bytes(self._value_codec.size)
+        for start in range(0, len(self), _CLEARED):
+            indexes = range(start, min(start + _CLEARED, len(self)))
+            self.update_batch(indexes, repeat(zero, len(indexes)))
 
 
 class SparseArray(IndexedMap[V], KeyValueMap[int, V]):
     """An array of which elements can be missing: the kernel walks through every index."""
+
+    # What a value of 4 bytes is, where BTF does not say.
+    _number: ClassVar[str]
+
+    def _element_codecs(self) -> tuple[Codec, Codec]:
+        key, value = super()._element_codecs()
+        if type(value) is BytesCodec and value.size == 4:
+            value = IntCodec(self._number, 4, signed=False)
+        return key, value
 
     _pop_hint = "Look up and then delete."
 

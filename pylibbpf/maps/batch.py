@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Iterable, Iterator
+from struct import error as StructError
+from struct import pack
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple
 
 from .._native import ffi, lib
 from ..enums import UpdateFlags
 from ..errors import BpfError
 from . import walk
-from .elements import decode_many
+from .elements import decode_many, is_plain_number
 from .typevars import K, V
 
 if TYPE_CHECKING:
@@ -204,8 +206,20 @@ def _encoded(codec: Codec, values: Any, what: str) -> Any:
         return encoded_array(codec, values, what)
     if isinstance(values, (str, bytes, bytearray, memoryview)) or not isinstance(values, Iterable):
         raise TypeError(f"{what} are a sequence or an array, not {type(values).__name__}")
-    encode = codec.encode
-    return b"".join([encode(value, f"{what}[{index}]") for index, value in enumerate(values)])
+    values = list(values)
+    if is_plain_number(codec):
+        try:
+            return pack(f"={len(values)}{codec.format}", *values)
+        except (StructError, OverflowError):
+            pass  # one of them does not fit: the loop finds out which
+    return b"".join([_encoded_one(codec, value, what, index) for index, value in enumerate(values)])
+
+
+def _encoded_one(codec: Codec, value: Any, what: str, index: int) -> bytes:
+    try:
+        return codec.encode(value)
+    except (TypeError, ValueError, OverflowError):
+        return codec.encode(value, f"{what}[{index}]")
 
 
 def _part(data: Any, offset: int) -> Any:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from ..btf.codec import Codec, bytes_codec
 from ..btf.types import DataSec
-from ..errors import FormatError
+from ..errors import FormatError, PermissionDeniedError
 
 if TYPE_CHECKING:
     from ..btf import Btf
     from ..btf.btf import TypeSpec
+    from .layout import Layout
     from .map import Map
 
     # Of a key and of a value on one CPU; None where nobody says.
@@ -64,18 +65,35 @@ def _kernel_btf(id: int) -> Btf:
         # Split BTF, of a module. It keeps its base alive as long as it needs it.
         with Btf.vmlinux() as base:
             return Btf.from_id(id, base=base)
+    except PermissionDeniedError as error:
+        error.hint = (
+            "The types of a map from a pin, an id or an fd are read by the id of its BTF, which takes "
+            "CAP_SYS_ADMIN. Give them when you open it (btf=..., value_type=...), or use lookup_bytes() and "
+            "its like."
+        )
+        raise
 
 
-def given_codecs(btf: Btf | None, key_type: TypeSpec | None, value_type: TypeSpec | None) -> Codecs:
-    """Codecs by what the caller of `Map.create` says."""
+def given_codecs(btf: Btf | None, key_type: TypeSpec | None, value_type: TypeSpec | None) -> Codecs | None:
+    """Codecs by what the caller of `Map.create` and its like says; None if it says nothing."""
     if btf is None:
         if key_type is not None or value_type is not None:
             raise TypeError("key_type and value_type need btf, where they are looked up")
-        return None, None
+        return None
     return (
         None if key_type is None else btf.codec(key_type),
         None if value_type is None else btf.codec(value_type),
     )
+
+
+def fitting(codecs: Codecs | None, layout: Layout) -> Codecs | None:
+    """The codecs that a caller gave, if they are of the sizes of the map."""
+    for codec, size, what in zip(
+        codecs or (), (layout.key_size, layout.value_size), ("key", "value"), strict=False
+    ):
+        if codec is not None and codec.size != size:
+            raise ValueError(f"{codec.name} takes {codec.size} bytes, and the map's {what}_size is {size}")
+    return codecs
 
 
 def agreed_size(given: int | None, codec: Codec | None, fixed: int | None, what: str) -> int:

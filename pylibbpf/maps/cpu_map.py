@@ -17,6 +17,7 @@ class CpuMap(SparseArray[V]):
     """
 
     _type = MapType.CPUMAP
+    _number = "a queue length"
     _value_size = 4
 
     @classmethod

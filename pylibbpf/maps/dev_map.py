@@ -21,6 +21,7 @@ class DevMap(SparseArray[V]):
     """
 
     _type = MapType.DEVMAP
+    _number = "an ifindex"
     _value_size = 4
 
     def _keys_one_by_one(self) -> Iterator[bytes]:

@@ -273,7 +273,7 @@ class ElementMap(Map, Generic[K, V]):
                 )
             self._key_codec, self._value_codec = key, value
             self._pack_key, self._pack_value = _packer(key), _packer(value)
-            self._unpack_value = itemgetter(0) if _is_plain_number(value) else value.decode
+            self._unpack_value = itemgetter(0) if is_plain_number(value) else value.decode
             self._buffers = []
             if type(key) is type(value) is IntCodec:
                 self._make_fast(handle, key, value)
@@ -285,8 +285,10 @@ class ElementMap(Map, Generic[K, V]):
         made = lib.glue_map_new(handle._value, key.size, key.signed, value.size, value.signed)
         if not made:
             raise MemoryError
-        # One for all threads that come here at the same time.
-        fast = self.__dict__.setdefault("_glue_map", ffi.gc(made, lib.glue_map_free))
+        # The first is the one for all threads that come here at the same time. Not in __dict__, which
+        # would make every attribute slower once it is looked at.
+        self._glue_maps.append(ffi.gc(made, lib.glue_map_free))
+        fast = self._glue_maps[0]
         handle._free, handle._fds = lambda _: lib.glue_map_close(fast), lambda fd: (fd,)
         self._look_up_fast = lib.glue_map_look_up_signed if value.signed else lib.glue_map_look_up
         self._other = lib.GLUE_MAP_OTHER_SIGNED if value.signed else lib.GLUE_MAP_OTHER
@@ -300,7 +302,7 @@ class ElementMap(Map, Generic[K, V]):
         codec = self._value_codec
         out = ffi.new("char[]", codec.size)
         contents = ffi.buffer(out)
-        if _is_plain_number(codec):
+        if is_plain_number(codec):
             return out, memoryview(contents).cast(codec.format)  # type: ignore[call-overload]
         return out, contents
 
@@ -350,10 +352,10 @@ _NO_SUCH_COMMAND = {-errno.EINVAL, -errno.EOPNOTSUPP, -524}
 
 def _packer(codec: Codec) -> Callable[[Any], bytes]:
     """What turns a value into its bytes, and raises for all that is not quite simple."""
-    return Struct(f"={codec.format}").pack if _is_plain_number(codec) else codec.encode
+    return Struct(f"={codec.format}").pack if is_plain_number(codec) else codec.encode
 
 
-def _is_plain_number(codec: Codec) -> bool:
+def is_plain_number(codec: Codec) -> bool:
     """Whether a value is what the module struct makes of it, which is not so for bools and enums."""
     # memoryview has no format for floats of 2 bytes.
     return type(codec) in (IntCodec, FloatCodec) and codec.format != "e"
@@ -362,7 +364,7 @@ def _is_plain_number(codec: Codec) -> bool:
 def decode_many(codec: Codec, buffer: Any, count: int) -> list[Any]:
     """So many values that lie one behind the other."""
     size = codec.size
-    if _is_plain_number(codec):
+    if is_plain_number(codec):
         return memoryview(buffer)[: count * size].cast(codec.format).tolist()  # type: ignore[call-overload,no-any-return]
     decode = codec.decode
     return [decode(buffer, offset) for offset in range(0, count * size, size)]

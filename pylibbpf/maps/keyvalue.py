@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import itertools
 from _thread import get_ident
-from collections.abc import Callable, Iterable, Iterator, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -90,6 +90,11 @@ class KeyValueMap(ElementMap[K, V], MutableMapping[K, V]):
     def items(self) -> ItemsView[K, V]:
         """Pairs of key and value, as a view that reads the map when it is asked."""
         return ItemsView(self)
+
+    def update(self, other: Any = (), /, **more: Any) -> None:
+        """Writes the elements of a mapping, or of pairs of key and value, as `update_batch` does."""
+        pairs = [*(other.items() if isinstance(other, Mapping) else other), *more.items()]
+        self.update_batch([key for key, _ in pairs], [value for _, value in pairs])
 
     def popitem(self) -> tuple[K, V]:
         """Takes some key out, and returns it with its value.

@@ -21,7 +21,7 @@ from .._native import NULL, Handle, call, lib, open_fd, text
 from ..enums import MapFlags, MapType
 from ..errors import MapTypeError, NotFoundError, StateError
 from ..pins import Pinnable, open_pinned, require_kind
-from .codecs import agreed_size, codecs_of, given_codecs
+from .codecs import agreed_size, codecs_of, fitting, given_codecs
 from .configuration import Configuration
 from .kinds import class_of, types_of
 from .layout import Layout, read_layout
@@ -67,6 +67,7 @@ class Map(Configuration, RawElements, Pinnable):
 
     # The fd's handle once the codecs are chosen: what element access asks for.
     _ready: Handle | None
+    _glue_maps: list[CData]
     _codecs: Codecs | None
     _type_ids: tuple[int, int]
     # An fd that libbpf remembers by number only.
@@ -92,7 +93,7 @@ class Map(Configuration, RawElements, Pinnable):
         return self
 
     @classmethod
-    def _of_fd(cls, handle: Handle, name: str = "") -> Self:
+    def _of_fd(cls, handle: Handle, name: str = "", codecs: Codecs | None = None) -> Self:
         """A map on an fd, in the class of its kind, after a check that this one includes it."""
         try:
             with handle as fd:
@@ -104,6 +105,7 @@ class Map(Configuration, RawElements, Pinnable):
             self._set_up(layout.type, handle)
             self._layout = layout
             self._type_ids = (layout.key_type_id, layout.value_type_id)
+            self._codecs = fitting(codecs, layout)
             self._internal = False
             handle.what = f"map '{self.name}'" if self.name else f"{layout.type.name} map"
         except BaseException:
@@ -115,6 +117,7 @@ class Map(Configuration, RawElements, Pinnable):
         self._map_type = type
         self._fd = handle
         self._ready = None
+        self._glue_maps = []
         self._layout = None
         self._closed = False
         self._reused = False
@@ -189,8 +192,9 @@ class Map(Configuration, RawElements, Pinnable):
         type = cls._creatable(type)
         kind = class_of(type)
         codecs = given_codecs(btf, key_type, value_type)
-        key_size = agreed_size(key_size, codecs[0], kind._key_size, "key")
-        value_size = agreed_size(value_size, codecs[1], kind._value_size, "value")
+        key_codec, value_codec = codecs or (None, None)
+        key_size = agreed_size(key_size, key_codec, kind._key_size, "key")
+        value_size = agreed_size(value_size, value_codec, kind._value_size, "value")
         if max_entries is None:
             max_entries = kind._default_max_entries()
         with contextlib.ExitStack() as stack:
@@ -203,9 +207,8 @@ class Map(Configuration, RawElements, Pinnable):
                 flags=flags | kind._create_flags, map_extra=map_extra, numa_node=numa_node, ifindex=ifindex,
                 inner_fd=inner_fd, token_fd=token_fd, types=types,
             )  # fmt: skip
-        self = cls._of_fd(handle, name)
-        # Not those of local storage's BTF, which says only how long a value is.
-        self._codecs = codecs
+        # Where no types were given it has none: local storage's BTF says only how long a value is.
+        self = cls._of_fd(handle, name, codecs or (None, None))
         self._numa_node = numa_node
         return self
 
@@ -226,43 +229,89 @@ class Map(Configuration, RawElements, Pinnable):
         raise TypeError("create needs max_entries")
 
     @classmethod
-    def from_pin(cls, path: StrPath) -> Self:
+    def from_pin(
+        cls,
+        path: StrPath,
+        *,
+        btf: Btf | None = None,
+        key_type: TypeSpec | None = None,
+        value_type: TypeSpec | None = None,
+    ) -> Self:
         """The map pinned at a path. `unpin()` will remove that pin.
+
+        Args:
+            path: the pin.
+            btf, key_type, value_type: the types of its keys and values, as for `create`; by default those
+                that the kernel has of it, which takes CAP_SYS_ADMIN at the first access. What is
+                not given then is bytes.
 
         Raises:
             NotFoundError: there is no such pin.
             TypeError: a program or a link is pinned there.
+            ValueError: a type is not of the map's size.
             MapTypeError: the map is of another kind than the class; the message names both.
 
         libbpf: bpf_obj_get.
         """
-        self = cls._of_fd(open_pinned(path, "map", "map"))
+        codecs = given_codecs(btf, key_type, value_type)
+        self = cls._of_fd(open_pinned(path, "map", "map"), codecs=codecs)
         self._pinned_path = os.fsdecode(path)
         return self
 
     @classmethod
-    def from_id(cls, id: int) -> Self:
+    def from_id(
+        cls,
+        id: int,
+        *,
+        btf: Btf | None = None,
+        key_type: TypeSpec | None = None,
+        value_type: TypeSpec | None = None,
+    ) -> Self:
         """The map of that id. Needs CAP_SYS_ADMIN (BPF_MAP_GET_FD_BY_ID, 4.13).
+
+        Args:
+            id: the kernel's id.
+            btf, key_type, value_type: the types of its keys and values, as for `create`; by default those
+                that the kernel has of it, which takes CAP_SYS_ADMIN at the first access. What is
+                not given then is bytes.
 
         Raises:
             NotFoundError: there is none.
+            ValueError: a type is not of the map's size.
             MapTypeError: the map is of another kind than the class; the message names both.
 
         libbpf: bpf_map_get_fd_by_id.
         """
+        codecs = given_codecs(btf, key_type, value_type)
         handle = open_fd(lib.call_bpf_map_get_fd_by_id, id, operation="open map", subject=f"id {id}")
-        return cls._of_fd(handle)
+        return cls._of_fd(handle, codecs=codecs)
 
     @classmethod
-    def from_fd(cls, fd: int) -> Self:
+    def from_fd(
+        cls,
+        fd: int,
+        *,
+        btf: Btf | None = None,
+        key_type: TypeSpec | None = None,
+        value_type: TypeSpec | None = None,
+    ) -> Self:
         """The map of an fd, which is duplicated: the caller keeps its own.
+
+        Args:
+            fd: the fd.
+            btf, key_type, value_type: the types of its keys and values, as for `create`; by default those
+                that the kernel has of it, which takes CAP_SYS_ADMIN at the first access. What is
+                not given then is bytes.
 
         Raises:
             TypeError: the fd is of something else.
+            ValueError: a type is not of the map's size.
             MapTypeError: the map is of another kind than the class; the message names both.
         """
         require_kind(fd, "map", f"fd {fd}")
-        return cls._of_fd(Handle(fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3), os.close, what="map"))
+        codecs = given_codecs(btf, key_type, value_type)
+        handle = Handle(fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3), os.close, what="map")
+        return cls._of_fd(handle, codecs=codecs)
 
     def info(self) -> MapInfo:
         """What the kernel says of it now. Needs 4.13 (BPF_OBJ_GET_INFO_BY_FD)."""

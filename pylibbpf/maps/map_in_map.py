@@ -24,7 +24,8 @@ class _MapOfMaps(IdMap[K, Map]):
     def set_inner_map(self, map: Map) -> None:
         """Says what the maps inside will be like, before load: of the type and sizes of this one.
 
-        In place of what the object's definition says with `__array(values, ...)`.
+        In place of what the object's definition says with `__array(values, ...)`, which cannot be
+        changed: libbpf follows a NULL pointer when it is (libbpf.c:map_is_created).
 
         Raises:
             StateError: the object is loaded already, or this was called before.

@@ -3,15 +3,23 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
-from ..enums import MapType
+from ..enums import LinkType, MapFlags, MapType
+from ..errors import BpfError, Error, NotSupportedError
+from ..since import LINK_TYPES
 from ..tracking import TracksLinks
 from .map import Map
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from .._native import Handle
     from ..link import StructOpsLink
+
+# What libbpf prints of the map that ends the load: libbpf.c:bpf_object__create_maps.
+_NOT_CREATED = re.compile(r"map '(.*)': failed to create:")
 
 
 class StructOpsMap(TracksLinks, Map):
@@ -59,3 +67,35 @@ class StructOpsMap(TracksLinks, Map):
             self._detach_all()
         finally:
             super().close()
+
+
+def why_no_links() -> str:
+    """What to say of a kernel without links of struct_ops maps; "" for one that has them.
+
+    The enumerator tells nothing: it came with 5.19, for what the kernel does within.
+    """
+    from ..features import has_link_type
+
+    try:
+        if has_link_type(LinkType.STRUCT_OPS):
+            return ""
+    except Error:
+        return ""  # nobody can tell
+    return f"Links of struct_ops maps came with Linux {LINK_TYPES[LinkType.STRUCT_OPS]}."
+
+
+def without_links(error: BpfError, maps: Mapping[str, Map]) -> NotSupportedError | None:
+    """The error of a load that failed for a map with `MapFlags.LINK`, on a kernel without links of such maps;
+    None if that was not it."""
+    for message in error.messages:
+        found = _NOT_CREATED.match(message)
+        map = maps.get(found[1]) if found else None
+        if map is None or map.type != MapType.STRUCT_OPS or not map.flags & MapFlags.LINK:
+            continue
+        if missing := why_no_links():
+            return NotSupportedError(
+                error.errno or 0, error.operation, error.subject, messages=error.messages,
+                hint=f"{missing} Take MapFlags.LINK off the map's flags before load, and attach it with "
+                "legacy=True.",
+            )  # fmt: skip
+    return None

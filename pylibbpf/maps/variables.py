@@ -100,24 +100,18 @@ class Variable:
             StateError: it is read-only: in .rodata after load, or in .kconfig.
             ClosedError: the object is closed.
         """
-        view = self._view
+        view = self._view or self._number()
         if view is not None:
             return view[0]
         codec = self._codec()
         mapping = self._section.mapping()
         if mapping is None:
             return codec.decode(self._section.read(self.offset, self.size))
-        if type(codec) in _PLAIN and codec.format != "e":
-            view = memoryview(mapping)[self.offset : self.offset + self.size].cast(codec.format)  # type: ignore[call-overload]
-            self._view = view
-            if self._section.closed:
-                self._view = None  # close() came between
-            return view[0]
         return codec.decode(mapping, self.offset)
 
     @value.setter
     def value(self, value: Any) -> None:
-        view = self._view
+        view = self._view or self._number()
         if view is not None and type(value) is int and not view.readonly:
             try:
                 view[0] = value
@@ -126,12 +120,26 @@ class Variable:
                 pass  # it does not fit: the codec says so
         codec = self._codec()
         data = codec.encode(value, self.name)
-        view = self._view
         if view is not None and not view.readonly:
             # One store of the whole number: a program never sees half of it.
             view[0] = codec.decode(data)
         else:
             self._section.write(self.offset, data, self.name)
+
+    def _number(self) -> memoryview[Any] | None:
+        """The number itself in mapped memory; None for what is no number, or not mapped."""
+        codec = self._codec()
+        if type(codec) not in _PLAIN or codec.format == "e":
+            return None
+        mapping = self._section.mapping()
+        if mapping is None:
+            return None
+        memory = memoryview(mapping)[self.offset : self.offset + self.size]
+        view: memoryview[Any] = memory.cast(codec.format)  # type: ignore[call-overload]
+        self._view = view
+        if self._section.closed:
+            self._view = None  # close() came between
+        return view
 
     @property
     def raw(self) -> bytes:

@@ -36,6 +36,23 @@ class Lsm(AutoAttached):
         """
         self._load_alone(True, hook, btf)
 
+    def attach(self, *, cookie: int = 0) -> Link:
+        """Attaches it to its hook. The link is tracked: `detach`, `take_link`.
+
+        Args:
+            cookie: a number that the program gets from bpf_get_attach_cookie(); 0 for none (5.18).
+
+        Raises:
+            StateError: it is not loaded.
+            And as `link.attach_lsm`.
+
+        libbpf: bpf_link_create, as bpf_program__attach_lsm does it.
+        """
+        from ..link import attach_lsm
+
+        self._require_open()
+        return self._track(attach_lsm(self, cookie=cookie))
+
     def _attach_by_fd(self) -> Link:
         from ..link import attach_lsm
 

@@ -36,7 +36,7 @@ class PerfEvent(LoadedAlone):
             TypeError: the fd is of something else.
             ExistsError, NotSupportedError, BpfError: as `link.attach_perf_event`.
 
-        libbpf: bpf_program__attach_perf_event_opts.
+        libbpf: bpf_link_create, bpf_program__attach_perf_event_opts.
         """
         from ..link import attach_perf_event
 

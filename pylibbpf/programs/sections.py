@@ -11,7 +11,7 @@ and libbpf's array stays empty.
 
 from __future__ import annotations
 
-import threading
+import contextlib
 from typing import TYPE_CHECKING
 
 from .._native import c_string, check, lib, text
@@ -22,9 +22,16 @@ if TYPE_CHECKING:
 
     from .._libbpf import CData
 
-# Replaced as a whole, so that whoever opens an object needs no lock to walk it.
-_registered: tuple[CustomSection, ...] = ()
-_changes = threading.Lock()
+# Of types with several attach types, what libbpf's plain section means.
+_USUAL = {
+    ProgramType.XDP: AttachType.XDP,
+    ProgramType.SK_REUSEPORT: AttachType.SK_REUSEPORT_SELECT,
+    ProgramType.LSM: AttachType.LSM_MAC,
+}
+
+# Copied by whoever walks it: list.append, list.remove and the copy are atomic, and a lock would be
+# one that a forked child could find held.
+_registered: list[CustomSection] = []
 
 
 class CustomSection:
@@ -58,9 +65,8 @@ class CustomSection:
 
     def close(self) -> None:
         """Unregisters it. Idempotent. Objects that are open keep their programs as they are."""
-        global _registered  # noqa: PLW0603 - what a process has one of
-        with _changes:
-            _registered = tuple(other for other in _registered if other is not self)
+        with contextlib.suppress(ValueError):
+            _registered.remove(self)
 
     def __enter__(self) -> Self:
         return self
@@ -85,29 +91,46 @@ def register_section(
     Args:
         section: "name" for SEC("name"), "name/" for SEC("name/anything"), "name+" for both.
         type: the type of the programs.
-        attach_type: where they attach, for types that the kernel checks it for at load.
+        attach_type: where they attach. Needed for types that attach in several ways.
 
     Returns:
         What unregisters it when it is closed, a context manager. Dropping it does not.
 
     Raises:
-        ValueError: that section is registered already; the name is empty.
+        ValueError: that section is registered already; the name is empty; the type needs an
+            attach type.
 
     libbpf: bpf_program__set_type and bpf_program__set_expected_attach_type, which do for one
     object what libbpf_register_prog_handler does for a process, and not safely.
     """
-    global _registered  # noqa: PLW0603 - what a process has one of
     if not c_string(section, "section").rstrip(b"/+"):
         raise ValueError("a section needs a name")
     made = object.__new__(CustomSection)
     made.section = section
     made.type = ProgramType(type)
-    made.attach_type = None if attach_type is None else AttachType(attach_type)
-    with _changes:
-        if any(other.section == section for other in _registered):
-            raise ValueError(f"section '{section}' is registered already")
-        _registered = (*_registered, made)
+    made.attach_type = _default(made.type) if attach_type is None else AttachType(attach_type)
+    if any(other.section == section for other in tuple(_registered)):
+        raise ValueError(f"section '{section}' is registered already")
+    _registered.append(made)
     return made
+
+
+def _default(type: ProgramType) -> AttachType | None:
+    """Where programs of a type attach that is not said; None for types that are loaded without."""
+    from .kinds import KINDS
+
+    kinds = [kind for kind in KINDS if kind._type == type]
+    if not kinds or not all(kind._attach_types for kind in kinds):
+        return None
+    if type in _USUAL:
+        return _USUAL[type]
+    possible = [attach_type for kind in kinds for attach_type in kind._attach_types]
+    if len(possible) > 1:
+        names = ", ".join(found.name for found in possible)
+        raise ValueError(
+            f"programs of type {type.name} attach in several ways: give attach_type=, one of {names}"
+        )
+    return possible[0]
 
 
 def assign(program: CData) -> None:
@@ -116,7 +139,7 @@ def assign(program: CData) -> None:
     if not _registered:
         return
     name = text(lib.bpf_program__section_name(program))
-    custom = next((found for found in _registered if found.matches(name)), None)
+    custom = next((found for found in tuple(_registered) if found.matches(name)), None)
     if custom is None:
         return
     subject = f"'{text(lib.bpf_program__name(program))}'"

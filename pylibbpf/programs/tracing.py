@@ -52,13 +52,12 @@ class Tracing(AutoAttached):
             NotSupportedError: the kernel cannot.
             BpfError: the kernel refused.
 
-        libbpf: bpf_program__attach_trace, bpf_link_create.
+        libbpf: bpf_link_create, as bpf_program__attach_trace does it.
         """
-        if cookie:
-            from ..link import attach_tracing
+        from ..link import attach_tracing
 
-            return self._track(attach_tracing(self, cookie=cookie))
-        return self._attach_by_section()
+        self._require_open()
+        return self._track(attach_tracing(self, cookie=cookie))
 
     def _attach_by_fd(self) -> Link:
         from ..link import attach_tracing

@@ -51,6 +51,14 @@ struct {
 } named = { .named = { .kind = NAMED }, .name = "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz" };
 __u32 next;
 
+/* The verifier forgets what clang knows of a size. */
+static __always_inline void write(void *record, __u64 size, __u64 largest)
+{
+	asm volatile("" : "+r"(size));
+	if (size <= largest)
+		bpf_ringbuf_output(&events, record, size, 0);
+}
+
 /* args: how many records; the kind of all, or 0 for three in turns; bytes that each is too short */
 SEC("raw_tp")
 int output(struct bpf_raw_tracepoint_args *ctx)
@@ -63,13 +71,13 @@ int output(struct bpf_raw_tracepoint_args *ctx)
 
 		opened.number = closed.number = named.named.number = next;
 		if (this == OPENED) {
-			bpf_ringbuf_output(&events, &opened, sizeof(opened) - less, 0);
+			write(&opened, sizeof(opened) - less, sizeof(opened));
 		} else if (this == NAMED) {
 			named.named.length = next % 50;
-			bpf_ringbuf_output(&events, &named, sizeof(named.named) + next % 50, 0);
+			write(&named, sizeof(named.named) + next % 50, sizeof(named));
 		} else {
 			closed.kind = this;
-			bpf_ringbuf_output(&events, &closed, sizeof(closed), 0);
+			write(&closed, sizeof(closed), sizeof(closed));
 		}
 		next++;
 	}

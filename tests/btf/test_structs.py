@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pylibbpf import errors
-from pylibbpf.btf import Btf, Kind, StructValue, UnionValue
+from pylibbpf.btf import Btf, Kind, Opaque, StructValue, UnionValue
 from pylibbpf.btf.codec import ArrayCodec, BoolCodec, BytesCodec, CharArrayCodec, Codec, EnumCodec, FloatCodec
 from pylibbpf.btf.layout import Anonymous, BitField, StructCodec
 from tests.btf.raw import BOOL, SIGNED, RawBtf, everything
@@ -577,6 +577,48 @@ def test_packed_and_overaligned_structs_lie_as_btf_says() -> None:
 
     made = class_of(packed)(c=1, inner={"a": 2, "b": 3}, d=4)
     assert bytes(made) == struct.pack("=BBQ14xQ", 1, 2, 3, 4)
+
+
+def test_what_only_the_kernel_may_touch_is_opaque_and_need_not_be_given() -> None:
+    raw = RawBtf()
+    u32 = raw.integer("unsigned int", 4)
+    task = raw.struct("task_struct", 4, ("pid", u32, 0))
+    pointers = {
+        name: raw.refer(Kind.PTR, raw.refer(Kind.TYPE_TAG, task, tag))
+        for name, tag in {"kept": "kptr", "percpu": "percpu_kptr", "user": "user"}.items()
+    }
+    lock = raw.struct("bpf_spin_lock", 4, ("val", u32, 0))
+    timer = raw.struct("bpf_timer", 16, ("__opaque", raw.array(u32, 4), 0))
+    raw.struct(
+        "value",
+        56,
+        ("lock", lock, 0),
+        ("count", u32, 32),
+        ("timer", timer, 64),
+        ("kept", pointers["kept"], 192),
+        ("percpu", pointers["percpu"], 256),
+        ("user", pointers["user"], 320),
+        ("last", lock, 384),
+    )
+    with Btf.from_bytes(bytes(raw)) as btf:
+        codec = btf.codec("struct value")
+        cls = btf.to_ctypes("struct value")
+        encoded = codec.encode({"count": 7, "user": 1})
+        assert encoded == codec.encode((7, 1)) == bytes(cls(count=7, user=1))
+        value = codec.decode(encoded)
+        assert isinstance(value.lock, Opaque)
+        assert repr(value) == (
+            "value(lock=<struct bpf_spin_lock>, count=7, timer=<struct bpf_timer>, "
+            "kept=<struct task_struct * __kptr>, percpu=<struct task_struct * __percpu_kptr>, user=1, "
+            "last=<struct bpf_spin_lock>)"
+        )
+        assert codec.encode(value.asdict()) == encoded
+        with pytest.raises(TypeError, match=r"value\.kept.*leave it out"):
+            value.kept = 5
+        with pytest.raises(ValueError, match="lacks 'user'"):
+            codec.encode({"count": 7})
+        # By itself it is a struct like any other.
+        assert btf.codec("struct bpf_spin_lock").decode(bytes(4)).val == 0
 
 
 def test_names_that_python_needs_get_an_underscore() -> None:

@@ -79,6 +79,15 @@ def test_an_integer_has_size_and_encoding(btf: Btf) -> None:
     assert boolean.is_bool
 
 
+def test_the_signed_char_of_old_pahole_has_its_sign() -> None:
+    raw = RawBtf()
+    raw.integer("signed char", 1)
+    raw.integer("unsigned char", 1)
+    with Btf.from_bytes(bytes(raw)) as btf:
+        assert [number.signed for number in btf] == [True, False]  # type: ignore[attr-defined]
+        assert btf.codec("signed char").encode(-128) == b"\x80"
+
+
 def test_a_struct_has_members_with_offsets(btf: Btf) -> None:
     event = btf.find("struct event")
     assert isinstance(event, Struct)

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import gc
 import mmap
@@ -14,7 +13,7 @@ import signal
 import struct
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import chain, islice
 from pathlib import Path
 from random import Random
@@ -23,108 +22,23 @@ from typing import Any
 import pytest
 
 import pylibbpf as bpf
-from pylibbpf.events import ShortRecordError, ring_buffer
+from pylibbpf.events import ShortRecordError
 from tests.conftest import open_fds
+from tests.events.rings import (
+    EVENT_SIZE,
+    MOST_RECORDS,
+    NO_WAKEUP,
+    Event,
+    Rings,
+    everything,
+    in_thread,
+    sequences,
+)
 
 pytestmark = [
     pytest.mark.needs("root", "vmlinux_btf"),
     pytest.mark.kernel("5.10", "test runs of raw tracepoint programs"),
 ]
-
-NO_WAKEUP, FORCE_WAKEUP = 1, 2
-EVENT_SIZE = 32
-MOST_RECORDS = 512  # of one run of a program
-
-
-class Event(ctypes.Structure):
-    _fields_ = (
-        ("sequence", ctypes.c_uint64),
-        ("size", ctypes.c_uint32),
-        ("ring", ctypes.c_uint32),
-        ("comm", ctypes.c_char * 16),
-    )
-
-
-class Rings:
-    """The object of tests/bpf/ring.bpf.c, loaded: two rings, and the programs that write into them."""
-
-    def __init__(self, obj: bpf.Object) -> None:
-        self.obj = obj
-        self.events = obj.maps["events"]
-        self.others = obj.maps["others"]
-
-    def output(
-        self,
-        count: int,
-        size: int = EVENT_SIZE,
-        flags: int = 0,
-        *,
-        sequence: int = 0,
-        program: str = "output",
-    ) -> None:
-        """Writes records of that size. Each has the next sequence number, as far as it goes."""
-        while count > 0:
-            self._run(program, min(count, MOST_RECORDS), size, flags, sequence)
-            count -= MOST_RECORDS
-            sequence = 0
-        assert self.obj.variables["dropped"].value == 0
-
-    def reserve(self, count: int, discards: int) -> None:
-        """Reserves records, and submits the last of each `discards` + 1 in a row."""
-        self._run("reserve", count, discards)
-
-    def _run(self, program: str, *arguments: int) -> None:
-        context = bpf.ffi.new("uint64_t[4]", arguments)
-        options = bpf.ffi.new("struct bpf_test_run_opts *")
-        options.sz = bpf.ffi.sizeof("struct bpf_test_run_opts")
-        options.ctx_in, options.ctx_size_in = context, bpf.ffi.sizeof(context)
-        assert bpf.lib.bpf_prog_test_run_opts(self.obj.programs[program].fd, options) == 0
-        assert options.retval == 0
-
-
-@pytest.fixture
-def rings(bpf_object: Callable[[str], Path]) -> Iterator[Rings]:
-    with bpf.Object.open(bpf_object("ring")) as obj:
-        obj.load()
-        yield Rings(obj)
-
-
-@pytest.fixture
-def waiting(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
-    """Set as soon as a reader is about to wait for records."""
-    event = threading.Event()
-    wait = ring_buffer._wait
-
-    def announced(*arguments: Any) -> None:
-        event.set()
-        wait(*arguments)
-
-    monkeypatch.setattr(ring_buffer, "_wait", announced)
-    return event
-
-
-def sequences(events: Any) -> list[int]:
-    return [event.sequence for event in events]
-
-
-def everything(reader: bpf.RingBuffer[Any]) -> list[Any]:
-    """What is left, without waiting."""
-    events: list[Any] = []
-    while batch := reader.read_batch(timeout=0):
-        events += batch
-    return events
-
-
-@contextlib.contextmanager
-def in_thread(target: Callable[[], object]) -> Iterator[None]:
-    """Runs something beside the body of the with statement, and waits for its end."""
-    thread = threading.Thread(target=target)
-    thread.start()
-    try:
-        yield
-    finally:
-        thread.join()
-
 
 # --- what comes out ---------------------------------------------------------------------
 
@@ -455,11 +369,11 @@ def test_reading_inside_of_a_read_is_refused(rings: Rings, monkeypatch: pytest.M
     with bpf.RingBuffer(rings.events) as reader:
         unpack = reader._records.unpack
 
-        def interrupted(ring: Any) -> list[bytes]:
+        def interrupted(ring: Any, position: int) -> Any:
             # As a signal handler could, that runs between two lines of the reader.
             with pytest.raises(bpf.StateError, match="interrupted"):
                 reader.read_batch(timeout=0)
-            return unpack(ring)
+            return unpack(ring, position)
 
         monkeypatch.setattr(reader._records, "unpack", interrupted)
         rings.output(2, 8)

@@ -244,6 +244,15 @@ def test_a_forked_child_that_closes_does_not_unregister(obj: bpf.Object) -> None
         assert carries(obj) == "first"
 
 
+@by_link
+def test_a_map_without_the_flag_is_no_update(obj: bpf.Object, without_links: bpf.Object) -> None:
+    with maps(obj)[0].attach() as link:
+        with pytest.raises(ValueError, match=r"has no MapFlags\.LINK"):
+            link.update(maps(without_links)[1])
+        assert carries(obj) == "first"
+    eventually(lambda: not is_selectable())
+
+
 # --- without a link -----------------------------------------------------------------------------
 
 

@@ -180,8 +180,10 @@ def test_a_reference_counter_counts_the_attachments(either: UProbe, tmp_path: Pa
         data = mmap.mmap(file.fileno(), page, mmap.MAP_PRIVATE, mmap.PROT_READ | mmap.PROT_WRITE, offset=page)
     with code, data:
         counter = ctypes.c_uint16.from_buffer(data, 8)
-        with attach_uprobe(either, path, offset=16, reference_counter_offset=page + 8):
+        with attach_uprobe(either, path, offset=16, reference_counter_offset=page + 8) as link:
             assert counter.value == 1
+            if not older_than("6.17"):
+                assert link.info().reference_counter_offset == page + 8  # type: ignore[attr-defined]
         assert counter.value == 0
         del counter
 

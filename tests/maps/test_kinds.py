@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from pylibbpf import BpfError, MapTypeError, NotSupportedError, Object, StateError, maps
+from pylibbpf import BpfError, Btf, MapTypeError, NotSupportedError, Object, StateError, maps
 from pylibbpf._native import ffi, lib
 from pylibbpf.enums import MapFlags, MapType
-from pylibbpf.maps import ArrayMap, HashMap, Map
+from pylibbpf.maps import ArrayMap, CpuMap, DevMap, HashMap, Map, SockStorage, StackTrace, XskMap
 from pylibbpf.maps.kinds import class_of, types_of
 from tests import requirements
 
@@ -60,17 +60,13 @@ NEEDS: dict[MapType, dict[str, Any]] = {
     MapType.USER_RINGBUF: {"max_entries": 4096},
     MapType.CGROUP_STORAGE: {"max_entries": 0},
     MapType.PERCPU_CGROUP_STORAGE: {"max_entries": 0},
+    MapType.SK_STORAGE: {"max_entries": 0},
+    MapType.INODE_STORAGE: {"max_entries": 0},
+    MapType.TASK_STORAGE: {"max_entries": 0},
+    MapType.CGRP_STORAGE: {"max_entries": 0},
 }
-# Only from an object: they need BTF in the kernel.
-OF_OBJECTS = {
-    *(
-        MapType.STRUCT_OPS,
-        MapType.SK_STORAGE,
-        MapType.INODE_STORAGE,
-        MapType.TASK_STORAGE,
-        MapType.CGRP_STORAGE,
-    ),
-}
+# Its value is a struct of the kernel, with programs in it.
+OF_OBJECTS = {MapType.STRUCT_OPS}
 
 
 def made(type: MapType, inner: Map) -> Map:
@@ -270,6 +266,23 @@ def check_storage(map: Any, fd: Any, other: Any) -> None:
         map[fd]
 
 
+@pytest.mark.needs("nolock_allocation")
+def test_storage_made_by_itself_has_the_types_it_was_given(vmlinux: Btf) -> None:
+    with (
+        SockStorage.create(btf=vmlinux, value_type="u64") as typed,
+        SockStorage.create(value_size=3) as untyped,
+        socket.socket() as one,
+    ):
+        typed[one] = 1 << 40
+        untyped[one] = b"abc"
+        assert (typed[one], untyped[one]) == (1 << 40, b"abc")
+        assert typed.value_size == 8
+        with pytest.raises(OverflowError):
+            typed[one] = -1
+        with SockStorage.from_fd(untyped.fd) as same:
+            assert same[one] == [97, 98, 99]
+
+
 @pytest.mark.kernel("5.11", "task storage")
 @pytest.mark.needs("nolock_allocation")
 def test_task_storage_belongs_to_a_pidfd(storage: Callable[[str], Any]) -> None:
@@ -358,8 +371,9 @@ def test_a_device_map_has_the_elements_that_are_there() -> None:
         with maps.DevMap.create(type, max_entries=4) as devices:
             untyped: Any = devices
             assert list(untyped) == []
+            untyped[2] = loopback
+            assert dict(untyped) == {2: loopback}
             untyped[2] = loopback.to_bytes(4, "little")
-            assert dict(untyped) == {2: loopback.to_bytes(4, "little")}
             assert len(untyped) == 1
             untyped.clear()
             assert 2 not in untyped
@@ -368,8 +382,8 @@ def test_a_device_map_has_the_elements_that_are_there() -> None:
 def test_a_cpu_map_has_one_element_per_cpu_by_default() -> None:
     with maps.CpuMap.create() as cpus:
         untyped: Any = cpus
-        untyped[0] = (64).to_bytes(4, "little")
-        assert dict(untyped) == {0: (64).to_bytes(4, "little")}
+        untyped[0] = 64
+        assert dict(untyped) == {0: 64}
 
 
 def test_a_stack_trace_map_has_no_trace_that_no_program_took() -> None:
@@ -382,3 +396,68 @@ def test_a_stack_trace_map_has_no_trace_that_no_program_took() -> None:
             del stacks[1]
         with pytest.raises(OverflowError):
             stacks[-1]
+
+
+def test_a_stack_trace_is_a_tuple_of_addresses(bpf_object: Callable[[str], Path]) -> None:
+    with Object.open(bpf_object("maps_stacks")) as obj:
+        obj.variables["target_pid"].value = os.getpid()
+        obj.load()
+        obj.attach()
+        stacks = obj.map("stacks", StackTrace)
+        os.getpgid(0)
+        obj.detach()
+        kernel_id, user_id = obj.variables["kernel_id"].value, obj.variables["user_id"].value
+        assert user_id >= 0
+        assert {id for id in (kernel_id, user_id) if id >= 0} <= set(stacks)
+        trace = stacks[user_id]
+        assert isinstance(trace, tuple)
+        assert 0 < len(trace) <= 16
+        assert all(0 < address < 1 << 64 for address in trace)
+        assert user_id in stacks
+        del stacks[user_id]
+        assert user_id not in stacks
+        with pytest.raises(KeyError):
+            stacks[user_id]
+
+
+def test_values_that_name_a_program_are_structs(vmlinux: Btf) -> None:
+    types: dict[str, Any] = {"btf": vmlinux, "value_type": "struct bpf_devmap_val"}
+    with DevMap.create(MapType.DEVMAP_HASH, max_entries=4, **types) as devices:
+        devices[7] = {"ifindex": 1, "bpf_prog": {"fd": 0}}
+        assert [(index, value.ifindex, value.bpf_prog.id) for index, value in devices.items()] == [(7, 1, 0)]
+    with CpuMap.create(btf=vmlinux, value_type="struct bpf_cpumap_val") as cpus:
+        cpus[0] = {"qsize": 64, "bpf_prog": {"fd": 0}}
+        assert cpus[0].qsize == 64
+
+
+@requirements.requirement("af_xdp", "AF_XDP sockets (CONFIG_XDP_SOCKETS)", found="every kernel of the matrix")
+def af_xdp() -> bool:
+    try:
+        socket.socket(AF_XDP, socket.SOCK_RAW).close()
+    except OSError:
+        return False
+    return True
+
+
+# include/linux/socket.h and include/uapi/linux/if_xdp.h
+AF_XDP, SOL_XDP = 44, 283
+XDP_RX_RING, XDP_UMEM_REG, XDP_UMEM_FILL_RING, XDP_UMEM_COMPLETION_RING = 2, 4, 5, 6
+
+
+@pytest.mark.needs("af_xdp")
+def test_an_xsk_map_takes_af_xdp_sockets() -> None:
+    import ctypes
+    import mmap
+    import struct
+
+    memory = mmap.mmap(-1, 16 * mmap.PAGESIZE)
+    address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+    area = struct.pack("=QQIIII", address, len(memory), 4096, 0, 0, 0)
+    with XskMap.create(max_entries=4) as queues, socket.socket(AF_XDP, socket.SOCK_RAW) as xsk:
+        xsk.setsockopt(SOL_XDP, XDP_UMEM_REG, area)
+        for ring in (XDP_UMEM_FILL_RING, XDP_UMEM_COMPLETION_RING, XDP_RX_RING):
+            xsk.setsockopt(SOL_XDP, ring, 8)
+        queues[1] = xsk
+        del queues[1]
+        with socket.socket() as other, pytest.raises(OSError, match=r"E(OP)?NOTSUPP?"):
+            queues[1] = other

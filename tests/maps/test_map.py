@@ -7,6 +7,7 @@ import errno
 import fcntl
 import gc
 import os
+import struct
 import warnings
 import weakref
 from collections.abc import Callable
@@ -351,6 +352,58 @@ def test_nothing_warns_at_close() -> None:
         with small():
             pass
         gc.collect()
+
+
+def test_types_can_be_given_when_a_map_is_opened(
+    numbers: HashMap[int, int], vmlinux: Btf, bpffs: Path
+) -> None:
+    numbers[1] = 1 << 40
+    numbers.pin(bpffs / "numbers")
+    types: dict[str, Any] = {"btf": vmlinux, "key_type": "s32", "value_type": "s64"}
+    for opened in (
+        HashMap.from_fd(numbers.fd, **types),
+        HashMap.from_id(numbers.id, **types),
+        HashMap.from_pin(bpffs / "numbers", **types),
+    ):
+        with opened as map:
+            assert dict(map.items()) == {1: 1 << 40}
+            map[-1] = -1
+            del map[-1]
+    with HashMap.from_fd(numbers.fd, btf=vmlinux, value_type="u64") as half:
+        assert half[b"\1\0\0\0"] == 1 << 40
+    with pytest.raises(ValueError, match="u16 takes 2 bytes, and the map's value_size is 8"):
+        HashMap.from_fd(numbers.fd, btf=vmlinux, value_type="u16")
+    with pytest.raises(TypeError, match="need btf"):
+        HashMap.from_fd(numbers.fd, value_type="u16")
+    numbers.unpin()
+
+
+def test_reading_the_types_of_an_opened_map_without_rights_says_what_to_do(loaded: Object) -> None:
+    fd = loaded.maps["counts"].fd
+    child = os.fork()
+    if not child:
+        status = 1
+        try:
+            keep_cap_bpf_only()
+            with HashMap.from_fd(fd) as map:
+                assert map.lookup_bytes(bytes(4)) is None
+                map[1]
+        except PermissionDeniedError as error:
+            status = 0 if "CAP_SYS_ADMIN. Give them when you open it" in str(error) else 2
+        finally:
+            os._exit(status)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def keep_cap_bpf_only() -> None:
+    """Takes every capability but CAP_BPF from this process: capset(2)."""
+    import ctypes
+
+    version, cap_bpf = 0x20080522, 39
+    header = struct.pack("=Ii", version, 0)
+    # Effective, permitted and inheritable, the low 32 bits of all three and then the high ones.
+    data = struct.pack("=6I", 0, 0, 0, *(1 << cap_bpf - 32,) * 2, 0)
+    assert ctypes.CDLL(None).capset(header, data) == 0
 
 
 def test_without_rights_the_message_names_them() -> None:
