@@ -5,7 +5,7 @@
 
 struct event {
 	__u64 sequence;
-	__u64 time;		/* when it was written, in nanoseconds of CLOCK_MONOTONIC, if `stamp` */
+	__u64 time;		/* of fill_stamped: when it was written, in nanoseconds of CLOCK_MONOTONIC */
 	__u32 pid;
 	__u32 kind;
 	__u64 address;
@@ -21,14 +21,13 @@ struct event *type_of_events;	/* a ring has no value type: this keeps the struct
 
 __u32 count = 400000;
 __u64 flags = BPF_RB_NO_WAKEUP;
-__u32 stamp = 0;
-__u64 dropped = 0;
+__u64 dropped;
 
-static long produce(__u64 index, void *context)
+static __always_inline void write(__u64 index, __u64 time)
 {
 	struct event event = {
 		.sequence = index,
-		.time = stamp ? bpf_ktime_get_ns() : 2 * index,
+		.time = time,
 		.pid = index & 0xffff,
 		.kind = 7,
 		.comm = "benchmark",
@@ -36,6 +35,19 @@ static long produce(__u64 index, void *context)
 
 	if (bpf_ringbuf_output(&events, &event, sizeof(event), flags))
 		dropped++;
+}
+
+static long produce(__u64 index, void *context)
+{
+	write(index, 2 * index);
+	return 0;
+}
+
+/* One event, which tells when it was written. */
+SEC("syscall")
+int fill_stamped(void *context)
+{
+	write(0, bpf_ktime_get_ns());
 	return 0;
 }
 

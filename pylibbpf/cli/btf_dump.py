@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    import sys
+    from .output import write_text
 
     with open_source(options) as btf:
-        sys.stdout.write(btf.c_dump(options.type) if options.type else btf.c_dump())
+        write_text(btf.c_dump(options.type) if options.type else btf.c_dump())

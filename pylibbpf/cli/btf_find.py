@@ -118,10 +118,11 @@ def _field(btf: Btf, struct: str, path: str) -> dict[str, Any]:
     width = f" : {field.bitfield_size}" if field.bitfield_size else ""
     bit = f", bit {field.bit_offset % 8}" if field.bitfield_size else ""
     return {
-        "id": field.type.id,
+        "id": None,
         "kind": "FIELD",
         "name": f"{struct}.{path}",
         "declaration": f"{declare(field.type, path)}{width}; /* offset {field.offset}{bit} of {struct} */",
+        "type_id": field.type.id,
         "offset": field.offset,
         "bit_offset": field.bit_offset,
         "bitfield_size": field.bitfield_size,

@@ -31,10 +31,8 @@ def run(options: argparse.Namespace) -> None:
     from .output import table, write_json
 
     with open_source(options) as btf:
-        base = len(btf.base) if btf.base is not None else 0
         size = len(btf.to_bytes())
-        kinds = Counter(of.kind.name for of in btf if of.id >= base)
-    kinds.pop("UNKN", None)  # void
+        kinds = Counter(of.kind.name for of in btf)
     if options.json:
         write_json({"bytes": size, "types": kinds.total(), "kinds": dict(kinds.most_common())})
         return

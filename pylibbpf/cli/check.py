@@ -24,8 +24,8 @@ programs whose autoload is off are checked, and do not count.
 """
 EXAMPLES = """
   {prog} check tool.bpf.o
-  {prog} check tool.bpf.o --log         with the verifier's whole log of what it refuses
-  {prog} check tool.bpf.o --no-load     asks the kernel, and loads nothing of the object
+  {prog} check tool.bpf.o --log         with the verifier's whole log
+  {prog} check tool.bpf.o --no-load     loads nothing of the object
 """
 
 _LOAD, _REFUSED, _NOT_TRIED = "loads", "refused", "not tried"
@@ -216,7 +216,7 @@ def _write(data: dict[str, Any], *, log: bool) -> None:
 
 
 def _type_words(report: dict[str, Any]) -> str:
-    return report["type"] + {True: "", False: ": not here", None: ": unknown"}[report["supported"]]
+    return str(report["type"]) + {True: "", False: ": not here", None: ": unknown"}[report["supported"]]
 
 
 def _details(report: dict[str, Any], *, log: bool) -> None:

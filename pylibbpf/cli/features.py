@@ -18,7 +18,7 @@ not ask is told as unknown.
 """
 EXAMPLES = """
   {prog} features
-  {prog} features --helpers             also the helper functions of every type of program, in seconds
+  {prog} features --helpers             also helper functions, in seconds
   {prog} features --json | jq .map_types.ARENA
 """
 

@@ -18,7 +18,7 @@ without a link, kprobes, uprobes and tracepoints always so before Linux 5.15: --
 EXAMPLES = """
   {prog} link list
   {prog} link list --type cgroup
-  {prog} link list --perf               also programs on perf events without a link
+  {prog} link list --perf               programs on perf events, linked or not
   {prog} link list --json
 """
 

@@ -13,8 +13,10 @@ if TYPE_CHECKING:
 
 _COLOURS = {"red": 31, "green": 32, "yellow": 33, "bold": 1, "dim": 2}
 _GAP = "  "
-# What a column keeps when the terminal is narrow.
-_LEAST = 8
+# What a column of text keeps when the terminal is narrow.
+_LEAST = 4
+# Less than a pipe takes.
+_PIECE = 32768
 
 
 def has_colours(stream: TextIO) -> bool:
@@ -34,6 +36,13 @@ def width() -> int | None:
     import shutil
 
     return shutil.get_terminal_size().columns
+
+
+def write_text(text: str) -> None:
+    """Writes a long text in pieces. Python without buffers (PYTHONUNBUFFERED) takes a write that was cut
+    short, since the reader has gone, for done: the next piece raises BrokenPipeError."""
+    for start in range(0, len(text), _PIECE):
+        sys.stdout.write(text[start : start + _PIECE])
 
 
 # --- cells ----------------------------------------------------------------------------
@@ -75,7 +84,8 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     widths = [
         max(len(headers[index]), *(len(row[index]) for row in cells), 0) for index in range(len(headers))
     ]
-    _fit(widths, width())
+    room = width()
+    _fit(widths, to_right, room)
 
     def line(texts: Sequence[str]) -> str:
         parts = []
@@ -83,26 +93,29 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
             if len(text) > size:
                 text = text[: size - 1] + "…"
             parts.append(text.rjust(size) if right else text.ljust(size))
-        return _GAP.join(parts).rstrip()
+        return cut(_GAP.join(parts).rstrip(), room)
 
     print(styled(line(headers), "bold"))
     for row in cells:
         print(line(row))
 
 
-def _fit(widths: list[int], room: int | None) -> None:
-    """Makes the widest columns narrower until all fit."""
+def cut(text: str, room: int | None) -> str:
+    """A line that fits so many columns."""
+    return text if room is None or len(text) <= room else text[: max(room - 1, 0)] + "…"
+
+
+def _fit(widths: list[int], keep: list[bool], room: int | None) -> None:
+    """Makes the widest columns narrower until all fit, but not those to keep: half a number is a lie."""
     if room is None:
         return
     excess = sum(widths) + len(_GAP) * (len(widths) - 1) - room
     while excess > 0:
-        widest = max(range(len(widths)), key=lambda index: widths[index])
-        if widths[widest] <= _LEAST:
+        candidates = [index for index, kept in enumerate(keep) if not kept and widths[index] > _LEAST]
+        if not candidates:
             return
-        others = sorted(widths, reverse=True)[1:2] or [_LEAST]
-        step = min(excess, max(1, widths[widest] - max(others[0], _LEAST)))
-        widths[widest] -= step
-        excess -= step
+        widths[max(candidates, key=lambda index: widths[index])] -= 1
+        excess -= 1
 
 
 def facts(pairs: Mapping[str, object]) -> None:
@@ -165,7 +178,7 @@ def write_json(value: Any, *, lines: bool = False) -> None:
     """Writes a value as JSON; `lines` on one line, for streams."""
     import json
 
-    print(json.dumps(plain(value), indent=None if lines else 2, default=_refuse))
+    write_text(json.dumps(plain(value), indent=None if lines else 2, default=_refuse) + "\n")
 
 
 def _refuse(value: object) -> Never:

@@ -21,7 +21,11 @@ def place(info: LinkInfo) -> str:
 
 
 def _words(name: str, value: Any) -> str:
-    if value is None or name in ("cookies", "reference_counter_offsets", "flags", "missed", "event_type"):
+    if (
+        value is None
+        or (name == "cookie" and not value)
+        or name in ("cookies", "reference_counter_offsets", "flags", "missed", "event_type")
+    ):
         return ""
     if name == "ifindex":
         return _interface(value)

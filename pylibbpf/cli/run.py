@@ -24,7 +24,7 @@ a plural's s, or `struct event`, if there is one; --map says it otherwise.
 {SYNTAX}"""
 EXAMPLES = """
   {prog} run execs.bpf.o
-  {prog} run execs.bpf.o --set target_uid=1000 --map events:'struct exec' --table
+  {prog} run execs.bpf.o --set uid=1000 --map events:'struct exec' --table
   {prog} run execs.bpf.o --only on_exec --json | jq .event.comm
   {prog} run execs.bpf.o --duration 10 --stats
 """

@@ -231,5 +231,6 @@ class _Table:
 
 
 def _columns(cells: list[str], widths: list[int], room: int | None) -> str:
-    text = "  ".join(cell.ljust(size) for cell, size in zip(cells, widths, strict=True)).rstrip()
-    return text if room is None or len(text) <= room else text[: room - 1] + "…"
+    from .output import cut
+
+    return cut("  ".join(cell.ljust(size) for cell, size in zip(cells, widths, strict=True)).rstrip(), room)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from .output import printable
@@ -18,6 +19,7 @@ values are JSON, typed by BTF:
   '[1, 2, 3]'                   an array
   '{"pid": 1, "comm": "init"}'  a struct; fields that are left out are zero
   hex:0a000000                  the bytes themselves, whatever the type
+without BTF a value is hex: or a number of the size of the value.
 """
 
 
@@ -70,8 +72,9 @@ def _adapt(value: Any, codec: Codec) -> Any:
 
     if isinstance(value, str) and isinstance(codec, CharArrayCodec):
         return value.encode(errors="surrogateescape")
-    if isinstance(value, str) and isinstance(codec, BytesCodec):
-        return bytes.fromhex(value.removeprefix("0x"))
+    if type(value) is int and isinstance(codec, BytesCodec):
+        # Without a type: as a program of this machine would write it.
+        return value.to_bytes(codec.size, sys.byteorder, signed=value < 0)
     if isinstance(value, str) and isinstance(codec, EnumCodec):
         return codec.number(value, "")
     if isinstance(value, dict) and isinstance(codec, StructCodec):

@@ -144,14 +144,19 @@ def explain_kprobe_multi(
         missing = "This kernel was built without fprobe (CONFIG_FPROBE)."
     if missing:
         return instead(error, NotSupportedError, errno.EOPNOTSUPP, missing)
-    if error.errno in (errno.ESRCH, errno.ENOENT):
-        return instead(error, NotFoundError, errno.ENOENT, _missing(error, functions, pattern))
+    by_name = functions is not None or pattern is not None
+    if by_name and error.errno in (errno.ESRCH, errno.ENOENT):
+        return instead(error, NotFoundError, errno.ENOENT, _missing(functions, pattern))
     if error.errno == errno.EINVAL and error.messages and "unique match" in error.messages[-1]:
         hint = f"'{pattern}' is to match one function of the kernel: make it more exact."
         return instead(error, BpfError, errno.EADDRNOTAVAIL, hint)
-    if error.errno == errno.EINVAL:
+    # For an address of no function Linux 6.12 answers EINVAL, and 7.2 ENOENT.
+    if error.errno in (errno.EINVAL, errno.ENOENT):
         # Before the kernel sees it, a libbpf that does not know an option refuses it.
-        old = too_old("session", (1, 5), session) or too_old("unique_match", (1, 6), unique_match)
+        by_libbpf = pattern is not None
+        old = too_old("session", (1, 5), session and by_libbpf) or too_old(
+            "unique_match", (1, 6), unique_match
+        )
         if old:
             return instead(error, NotSupportedError, errno.EOPNOTSUPP, old)
         error.hint = (
@@ -163,7 +168,7 @@ def explain_kprobe_multi(
     return error
 
 
-def _missing(error: BpfError, functions: Sequence[str] | None, pattern: str | None) -> str:
+def _missing(functions: Sequence[str] | None, pattern: str | None) -> str:
     available = next((path for path in _AVAILABLE if os.path.exists(path)), None)
     if available is None:
         return "tracefs is not mounted: `mount -t tracefs tracefs /sys/kernel/tracing`."

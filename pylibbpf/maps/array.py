@@ -103,12 +103,12 @@ class ArrayMap(IndexedMap[V], KeyValueMap[int, V]):
 class SparseArray(IndexedMap[V], KeyValueMap[int, V]):
     """An array of which elements can be missing: the kernel walks through every index."""
 
-    # What a value of 4 bytes is, where BTF does not say.
-    _number: ClassVar[str]
+    # What a value of 4 bytes is, where BTF does not say; "" if it is no number.
+    _number: ClassVar[str] = ""
 
     def _element_codecs(self) -> tuple[Codec, Codec]:
         key, value = super()._element_codecs()
-        if type(value) is BytesCodec and value.size == 4:
+        if self._number and type(value) is BytesCodec and value.size == 4:
             value = IntCodec(self._number, 4, signed=False)
         return key, value
 

@@ -35,8 +35,9 @@ def test_programs_are_listed(loaded: bpf.Object) -> None:
 
 def test_lists_tell_who_holds_what(loaded: bpf.Object) -> None:
     program = loaded.programs["cli_on_getpgid"]
+    fd = program.fd
     listed = {each["id"]: each for each in data("prog", "list", "--holders")}
-    assert (os.getpid(), program.fd) in {(each["pid"], each["fd"]) for each in listed[program.id]["holders"]}
+    assert (os.getpid(), fd) in {(each["pid"], each["fd"]) for each in listed[program.id]["holders"]}
     assert f"({os.getpid()})" in row(output("prog", "list", "--holders"), program.id)[-1]
 
 
@@ -143,7 +144,7 @@ def test_btf_is_listed_and_counted(loaded: bpf.Object) -> None:
     assert listed[id]["size"] == truth[id].size
     with bpf.Btf.from_id(id) as btf:
         counted = data("btf", "show", "--id", id)
-        assert counted["types"] == len(btf) - 1
+        assert counted["types"] == len(btf)
         assert counted["kinds"]["STRUCT"] == sum(of.kind.name == "STRUCT" for of in btf)
 
 

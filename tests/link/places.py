@@ -190,21 +190,26 @@ class Datagrams:
         self._receiver = namespace.run(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
         self._receiver.bind(("127.0.0.1", 0))
         self._receiver.setblocking(False)
+        self._follower = namespace.run(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        self._follower.bind(("127.0.0.1", 0))
+        self._follower.settimeout(20)
         self._sender = namespace.run(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
         self.port: int = self._receiver.getsockname()[1]
 
     def send(self) -> bool:
-        """Sends a datagram, and says whether it arrived: on loopback it has when the call returns."""
+        """Sends a datagram, and says whether it arrived: one to another port follows it and is waited for."""
         with contextlib.suppress(PermissionError):  # a drop on the way out
             self._sender.sendto(b"datagram", ("127.0.0.1", self.port))
+        self._sender.sendto(b"behind it", self._follower.getsockname())
+        assert self._follower.recv(100) == b"behind it"
         try:
             return self._receiver.recv(100) == b"datagram"
         except BlockingIOError:
             return False
 
     def close(self) -> None:
-        self._receiver.close()
-        self._sender.close()
+        for sock in (self._receiver, self._follower, self._sender):
+            sock.close()
 
 
 @pytest.fixture(scope="session")

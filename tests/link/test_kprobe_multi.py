@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import statistics
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -333,5 +332,7 @@ def test_a_thousand_functions_by_pattern_take_as_long_as_in_c(program: KProbeMul
 
     with attach_kprobe_multi(program, pattern) as link:
         assert link.info().count >= 1000  # type: ignore[attr-defined]
-    ratios = [seconds(ours) / seconds(theirs) for _ in range(3)]
-    assert statistics.median(ratios) <= 1.1, ratios
+    rounds = [(seconds(ours), seconds(theirs)) for _ in range(4)]
+    # What else the machine does only adds to a time: the fastest is the truest.
+    fastest, reference = map(min, zip(*rounds, strict=True))
+    assert fastest / reference <= 1.1, rounds
