@@ -136,8 +136,9 @@ def _attribute(event: Event, frequency: int | None, period: int | None) -> CData
         attribute.type = _SOFTWARE if isinstance(event, SoftwareEvent) else _HARDWARE
         attribute.config = event
     else:
-        wanted = "a SoftwareEvent, HardwareEvent, Breakpoint or RawEvent"
-        raise TypeError(f"an event is {wanted}, not {type(event).__name__}")
+        raise TypeError(
+            f"an event is a SoftwareEvent, HardwareEvent, Breakpoint or RawEvent, not {type(event).__name__}"
+        )
     if frequency is not None and period is not None:
         raise ValueError("either frequency or period says how often")
     attribute.by_frequency = frequency is not None

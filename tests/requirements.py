@@ -229,11 +229,12 @@ def perf_source(name: str) -> bool:
 
 @requirement(
     "bpf_streams",
-    "programs that write to their streams (bpf_stream_vprintk, since Linux 7.0 by that name)",
-    found="7.x; the host's 6.18 has no memory for them that programs may take",
+    "programs that write to their streams (bpf_stream_vprintk as of Linux 7.0, on a CPU with cmpxchg16b)",
+    found="no kernel of the matrix: the guests' CPU has no cmpxchg16b",
 )
 def bpf_streams() -> bool:
-    return kernel_knows("bpf_stream_vprintk")
+    # Streams take their memory by kmalloc_nolock, which fails without.
+    return kernel_knows("bpf_stream_vprintk") and " cx16 " in Path("/proc/cpuinfo").read_text()
 
 
 # Network and devices

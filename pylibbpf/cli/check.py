@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from errno import EBADF
 from typing import TYPE_CHECKING, Any
 
 from .parser import add_json
@@ -76,11 +77,13 @@ def run(options: argparse.Namespace) -> int:
 
 def _relocate(obj: Object) -> tuple[list[Any], str | None]:
     """The relocations that find nothing, and why that cannot be told."""
-    from ..errors import BpfError
+    from ..errors import BpfError, NotSupportedError
     from .relocations import relocate
 
     try:
         return relocate(obj), None
+    except NotSupportedError:
+        return [], None  # a libbpf before 1.6 tells at the load
     except BpfError as error:
         return [], str(error)
 
@@ -152,8 +155,14 @@ def _load(file: str, name: str | None) -> tuple[int | None, BpfError | None]:
         try:
             obj.load()
         except BpfError as error:
-            return None, error
+            return None, None if _lacks_siblings(error) else error
         return (None if name is None else obj.programs[name].info().verified_instructions), None
+
+
+def _lacks_siblings(error: BpfError) -> bool:
+    """Whether it was only that a map of tail calls begins with programs that were left out. libbpf fills such
+    maps when the programs are loaded (libbpf.c:bpf_object_init_prog_arrays)."""
+    return error.errno == EBADF and any("failed to initialize slot" in message for message in error.messages)
 
 
 def _words(error: BpfError) -> str:

@@ -17,6 +17,11 @@ def holder_names(holders: Holding, id: int) -> list[str]:
     return list(dict.fromkeys(f"{holder.name} ({holder.pid})" for holder in holders.get(id, ())))
 
 
+def holder_lines(holders: Holding, id: int) -> list[str]:
+    """The processes that hold an object, with their fds: "nginx (7), fd 3"."""
+    return [f"{holder.name} ({holder.pid}), fd {holder.fd}" for holder in holders.get(id, ())]
+
+
 def with_holders(data: dict[str, Any], holders: Holding, wanted: bool) -> dict[str, Any]:
     """The data of an object, with the processes that hold it if they are wanted."""
     from .output import plain

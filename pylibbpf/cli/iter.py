@@ -26,6 +26,7 @@ EXAMPLES = """
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", help="an object file, as clang makes it")
     parser.add_argument("program", metavar="PROGRAM", help="the name of the program in it")
+    parser.add_argument("--target", metavar="NAME", help="what it walks, where its section does not say")
     only = parser.add_mutually_exclusive_group()
     only.add_argument("--map", metavar="MAP", help=f"the map whose elements it walks: {REFERENCE}")
     only.add_argument("--cgroup", metavar="PATH", help="the cgroup where it begins")
@@ -55,6 +56,8 @@ def run(options: argparse.Namespace) -> None:
             raise UserError(f"{error}: only iterators can be run like that") from None
         only_programs(obj, [options.program])
         set_variables(obj, options.set)
+        if options.target is not None:
+            program.set_attach_target(options.target)
         where: dict[str, Any] = {
             name: value for name in ("cgroup", "pid", "tid") if (value := getattr(options, name)) is not None
         }

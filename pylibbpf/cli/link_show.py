@@ -30,26 +30,28 @@ def run(options: argparse.Namespace) -> None:
     from .. import kernel
     from ..errors import NotFoundError
     from ..programs import Program
-    from .holding import pinned_paths
+    from .holding import holder_lines, pinned_paths
     from .output import facts, plain, write_json
     from .places import place
     from .references import open_link
 
     with open_link(options.link) as link:
         info = link.info()
+    holders = kernel.holders().links
     data: dict[str, Any] = {
         **plain(info),
         "pinned": pinned_paths("link", info.id),
-        "holders": [plain(holder) for holder in kernel.holders().links.get(info.id, ())],
+        "holders": plain(holders.get(info.id, ())),
     }
     if options.json:
         write_json(data)
         return
-    data["holders"] = [f"{holder['name']} ({holder['pid']}), fd {holder['fd']}" for holder in data["holders"]]
-    try:
-        with Program.from_id(info.program_id) as program:
-            data["program_name"] = program.name
-    except NotFoundError:
-        pass  # a struct_ops link has none
+    data["holders"] = holder_lines(holders, info.id)
+    if info.program_id:  # a struct_ops link has none
+        try:
+            with Program.from_id(info.program_id) as program:
+                data["program_name"] = program.name
+        except NotFoundError:
+            pass  # the link has gone since
     data["where"] = place(info)
     facts(data)

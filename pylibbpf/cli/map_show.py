@@ -31,20 +31,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     from .. import kernel
-    from .holding import pinned_paths
+    from .holding import holder_lines, pinned_paths
     from .output import bytes_size, facts, plain, write_json
     from .references import open_map
 
     with open_map(options.map) as map:
         info = map.info()
     key_type, value_type = _types(info)
+    holders = kernel.holders().maps
     data: dict[str, Any] = {
         **plain(info),
         "key_type": key_type,
         "value_type": value_type,
         "program_ids": [program.id for program in kernel.programs() if info.id in program.map_ids],
         "pinned": pinned_paths("map", info.id),
-        "holders": [plain(holder) for holder in kernel.holders().maps.get(info.id, ())],
+        "holders": plain(holders.get(info.id, ())),
     }
     if options.json:
         write_json(data)
@@ -52,7 +53,7 @@ def run(options: argparse.Namespace) -> None:
     data["memlock"] = bytes_size(info.memlock)
     data["flags"] = " ".join(data["flags"]) or "-"
     data["program_ids"] = ", ".join(str(id) for id in data["program_ids"]) or "-"
-    data["holders"] = [f"{holder['name']} ({holder['pid']}), fd {holder['fd']}" for holder in data["holders"]]
+    data["holders"] = holder_lines(holders, info.id)
     # What most maps do not have.
     absent = ("ifindex", "netns_dev", "netns_ino", "map_extra", "btf_vmlinux_id", "btf_vmlinux_value_type_id")
     facts({name: value for name, value in data.items() if value or name not in absent})

@@ -22,6 +22,9 @@ EXAMPLES = """
   {prog} object show tool.bpf.o --json | jq '.programs[].section'
 """
 
+# Columns that a value takes at most: a buffer can have many thousand.
+_LONGEST = 200
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", help="an object file, as clang makes it")
@@ -114,7 +117,7 @@ def _variables(obj: Object) -> list[dict[str, Any]]:
 
 
 def _write(data: dict[str, Any]) -> None:
-    from .output import facts, styled, table
+    from .output import cut, facts, styled, table
     from .values import typed_text
 
     facts({"name": data["name"], "license": data["license"] or "none"})
@@ -147,7 +150,7 @@ def _write(data: dict[str, Any]) -> None:
             [
                 [
                     *(each["name"], each["type"], each["section"]),
-                    None if each["value"] is None else typed_text(each["value"]),
+                    None if each["value"] is None else cut(typed_text(each["value"]), _LONGEST),
                 ]
                 for each in data["variables"]
             ],

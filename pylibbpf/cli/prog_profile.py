@@ -52,18 +52,18 @@ def run(options: argparse.Namespace) -> None:
     from ..programs.stats import enable_stats
     from .output import table, write_json
     from .references import open_program
-    from .waiting import wait
+    from .stopping import Stop
 
     ids = set()
     for reference in options.program:
         with open_program(reference) as program:
             ids.add(program.id)
-    with enable_stats():
+    with Stop(options.duration) as stop, enable_stats():
         before = _infos(ids)
         began = time.monotonic()
-        if not options.json and options.duration is None and sys.stderr.isatty():
-            print("Counting; Ctrl-C ends it.", file=sys.stderr)
-        wait(options.duration)
+        if options.duration is None:
+            print("Counting until Ctrl-C", file=sys.stderr, flush=True)
+        stop.wait()
         seconds = time.monotonic() - began
         counted = _differences(before, _infos(ids), everything=bool(ids))
     if options.json:

@@ -31,13 +31,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     from .. import kernel
-    from .holding import pinned_paths
+    from .holding import holder_lines, pinned_paths
     from .output import facts, plain, write_json
     from .references import open_program
 
     with open_program(options.program) as program:
         info = kernel.program_details(program.fd)
         source = [_line(*line) for line in info.source_lines()] if options.source else None
+    holders = kernel.holders().programs
     data: dict[str, Any] = {
         "id": info.id,
         "type": plain(info.type),
@@ -60,7 +61,7 @@ def run(options: argparse.Namespace) -> None:
         "map_ids": list(info.map_ids),
         "link_ids": [link.id for link in kernel.links() if link.program_id == info.id],
         "pinned": pinned_paths("prog", info.id),
-        "holders": [plain(holder) for holder in kernel.holders().programs.get(info.id, ())],
+        "holders": plain(holders.get(info.id, ())),
     }
     if source is not None:
         data["source"] = source
@@ -68,7 +69,7 @@ def run(options: argparse.Namespace) -> None:
         write_json(data)
         return
     data["loaded_at"] = _local(data["loaded_at"])
-    data["holders"] = [f"{holder['name']} ({holder['pid']}), fd {holder['fd']}" for holder in data["holders"]]
+    data["holders"] = holder_lines(holders, info.id)
     data["map_ids"] = ", ".join(map(str, data["map_ids"])) or "-"
     data["link_ids"] = ", ".join(map(str, data["link_ids"])) or "-"
     facts(data)

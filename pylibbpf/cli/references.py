@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .user_error import UserError
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from ..link import Link
     from ..maps import Map
     from ..programs import Program
+
+T = TypeVar("T")
 
 HELP = "its id, its name, or the path of its pin"
 # The kernel keeps so many characters of a name (BPF_OBJ_NAME_LEN less the NUL).
@@ -31,7 +33,7 @@ def open_program(reference: str) -> Program:
     from ..programs import Program
 
     if "/" in reference:
-        return Program.from_pin(reference)
+        return _of_pin(Program.from_pin, reference)
     return Program.from_id(_id(reference, "program", kernel.programs))
 
 
@@ -40,7 +42,9 @@ def open_map(reference: str) -> Map:
     from .. import kernel
     from ..maps import Map
 
-    return Map.from_pin(reference) if "/" in reference else Map.from_id(_id(reference, "map", kernel.maps))
+    if "/" in reference:
+        return _of_pin(Map.from_pin, reference)
+    return Map.from_id(_id(reference, "map", kernel.maps))
 
 
 def open_link(reference: str) -> Link:
@@ -48,10 +52,18 @@ def open_link(reference: str) -> Link:
     from ..link import from_id, load_pinned
 
     if "/" in reference:
-        return load_pinned(reference)
+        return _of_pin(load_pinned, reference)
     if not reference.isdecimal():
         raise UserError(f"a link is named by its id or the path of its pin, not '{reference}'")
     return from_id(int(reference))
+
+
+def _of_pin(open_pin: Callable[[str], T], path: str) -> T:
+    """What is pinned at a path. UserError if that is of another kind."""
+    try:
+        return open_pin(path)
+    except TypeError as error:
+        raise UserError(str(error)) from None
 
 
 def _id(reference: str, kind: str, list_all: Any) -> int:

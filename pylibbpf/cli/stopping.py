@@ -1,15 +1,20 @@
 # SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
-"""Stop: an end of reading that comes by Ctrl-C, SIGTERM or the clock, and never in the middle of an event."""
+"""Stop: an end of reading that comes by Ctrl-C, SIGTERM or the clock, and never in the middle of one."""
 
 from __future__ import annotations
 
 import os
+import select
 import signal
 import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from types import TracebackType
+
+
+# Seconds of one wait: poll counts milliseconds in an int.
+_LONGEST = 86400.0
 
 
 class Stop:
@@ -35,6 +40,13 @@ class Stop:
 
     def fileno(self) -> int:
         return self._fd
+
+    def wait(self) -> None:
+        """Waits for the end."""
+        poll = select.poll()
+        poll.register(self, select.POLLIN)
+        while not self.is_over():
+            poll.poll(self.left(_LONGEST) * 1000)
 
     def left(self, most: float) -> float:
         """Seconds to wait, `most` at most."""

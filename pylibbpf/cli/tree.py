@@ -35,7 +35,8 @@ def run(options: argparse.Namespace) -> None:
     if not directories and not options.json:
         raise UserError("no BPF file system is mounted: `mount -t bpf bpf /sys/fs/bpf` mounts one")
     for directory in directories:
-        if os.path.isdir(directory) and not is_bpffs(directory):
+        os.stat(directory)  # raises before anything is written
+        if not is_bpffs(directory):
             raise UserError(f"{directory} is not on a BPF file system")
     if options.json:
         entries = [entry for directory in directories for entry in walk(directory)]

@@ -66,8 +66,6 @@ class Reader(Generic[T]):
         self._draining = False
         # The number of the batch, how many of its records are unpacked, and those of them to come.
         self._batch: tuple[int, int, Iterator[T]] = (0, 0, iter(()))
-        # Events of read_batch calls that an exception cut off.
-        self._returned: deque[Sequence[T]] = deque()
         self._short_records = 0
         self._unknown_records = 0
 
@@ -151,7 +149,8 @@ class Reader(Generic[T]):
         try:
             await self._read_async(take, taken)
         except BaseException:
-            self._returned += taken
+            if taken:
+                self._put_back(taken[0])
             raise
         return taken[0]
 
@@ -324,18 +323,18 @@ class Reader(Generic[T]):
         """The iterator over the batch in delivery, or over a new one when that is finished."""
         if length_hint(self._batch[2]):
             return self._batch[2]
-        if self._returned:
-            number, position, _ = self._batch
-            renewed = number, position, iter(self._returned[0])
-            self._batch = renewed
-            del self._returned[0]
-            return self._batch[2]
         number, position, events = self._unpack(reader)
         self._batch = number, position, iter(events)
         return self._batch[2] if len(events) else None
 
     # Signal handlers run, and raise, after calls and as loops turn. What takes events is therefore
-    # followed by no call until somebody knows of them: `+=` on a list and `del` of an item are none.
+    # followed by no call until somebody knows of them: `+=` on a list is none.
+
+    def _put_back(self, events: Sequence[T]) -> None:
+        """Events that were taken and cannot be handed out, because of an exception, are the next to come."""
+        with self._lock:
+            number, position, rest = self._batch
+            self._batch = number, position, iter([*events, *rest])
 
     def _take_list(self, reader: CData, taken: list[Any]) -> Any:
         events = self._take_events(reader)
@@ -354,10 +353,6 @@ class Reader(Generic[T]):
                 self._batch = number, position, iter(left)
                 raise
             taken += (joined,)
-            return taken
-        if self._returned:
-            taken += (self._returned[0],)
-            del self._returned[0]
             return taken
         number, position, array = self._unpack(reader)
         unpacked = number, position, iter(())
@@ -396,8 +391,8 @@ class Reader(Generic[T]):
         try:
             self._read(deadline, self._take_array, taken)
         except BaseException:
-            # What was taken and cannot be handed out is the next to come.
-            self._returned += taken
+            if taken:
+                self._put_back(taken[0])
             raise
         return taken[0] if taken else self._records.of_heads(bytearray(), 0)
 
@@ -409,14 +404,14 @@ class Reader(Generic[T]):
             filled = target.first(taken[0] if taken else 0)
         except BaseException:
             if taken:
-                self._returned += (target.events(taken[0]),)
+                self._put_back(target.events(taken[0]))
             raise
         return filled
 
     def _take_into(self, reader: CData, target: _Target, taken: list[int]) -> Any:
         """Puts records into the target, and how many into the list."""
         number, position, events = self._batch
-        if length_hint(events) or self._returned or number != reader.batch or position < reader.count:
+        if length_hint(events) or number != reader.batch or position < reader.count:
             self._take_over(reader, target, taken)
             return taken or None
         if reader.error:

@@ -304,7 +304,7 @@ class RingBuffer(Reader[T]):
 
         self._require_no_lease()
         number, position, events = self._batch
-        if length_hint(events) or self._returned or number != reader.batch or position < reader.count:
+        if length_hint(events) or number != reader.batch or position < reader.count:
             raise StateError(f"this {self._handle.what} has events that were drained: take them first")
         for _ in self._maps:
             index = self._next_leased

@@ -70,7 +70,7 @@ def attach_by_libbpf(
         if explained is error:
             raise
         raise explained from error
-    return Link._of_pointer(handle, None)
+    return Link._of_pointer(handle)
 
 
 @contextlib.contextmanager

@@ -76,18 +76,8 @@ class Link(Pinnable):
         return self
 
     @classmethod
-    def _of_pointer(cls, handle: Handle, needed: Handle | None) -> Link:
-        """The link that libbpf made. `needed` stays alive until it is freed."""
-        if needed is not None:
-            needed.hold()
-
-            def free(pointer: CData) -> None:
-                try:
-                    lib.bpf_link__destroy(pointer)
-                finally:
-                    needed.release()
-
-            handle._free = free
+    def _of_pointer(cls, handle: Handle) -> Link:
+        """The link that libbpf made."""
         with handle as pointer:
             fd = lib.bpf_link__fd(pointer)
             try:

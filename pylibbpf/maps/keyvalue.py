@@ -178,15 +178,14 @@ class KeyValueMap(ElementMap[K, V], MutableMapping[K, V]):
             self._make_ready()
         return read(self, count, cursor, delete=delete)
 
-    def update_batch(self, keys: Any, values: Any = None, flags: int = 0) -> None:
-        """Writes many elements: `map.update_batch(keys, values)`, or `map.update_batch(mapping)`.
+    def update_batch(self, keys: Any, values: Any, flags: int = 0) -> None:
+        """Writes many elements: `map.update_batch(keys, values)`. `update` takes a mapping.
 
         Every key and value is checked before the first is written. Where the kernel or the kind has
         no batches, or not with these flags, single calls take their place.
 
         Args:
-            keys: an iterable of keys, or a NumPy array of the key's dtype, which is not copied; or a
-                mapping, with the values in it.
+            keys: an iterable of keys, or a NumPy array of the key's dtype, which is not copied.
             values: as many values, likewise; of a per-CPU map an array has a row for each key and a
                 column for each CPU.
             flags: `UpdateFlags`, as for `put`.
@@ -202,10 +201,6 @@ class KeyValueMap(ElementMap[K, V], MutableMapping[K, V]):
 
         if self._ready is None:
             self._make_ready()
-        if values is None:
-            if not isinstance(keys, Mapping):
-                raise TypeError("update_batch needs values as well as keys")
-            keys, values = keys.keys(), keys.values()
         write(self, keys, values, flags)
 
     def delete_batch(self, keys: Any) -> int:

@@ -59,8 +59,6 @@ class Program(TracksLinks, Pinnable):
     _sections: ClassVar[tuple[str, ...]] = ()
     # Whether libbpf can attach it from its section alone.
     _attaches_itself: ClassVar[bool] = False
-    # Whether its link needs libbpf's object after attach (USDT: usdt.c:bpf_link_usdt_detach).
-    _link_needs_object: ClassVar[bool] = False
     _pin_word = "program"
 
     _object: Object | None
@@ -529,7 +527,7 @@ class Program(TracksLinks, Pinnable):
                 if explained is error:
                     raise
                 raise explained from error
-        return self._track(Link._of_pointer(handle, obj._handle if self._link_needs_object else None))
+        return self._track(Link._of_pointer(handle))
 
     def _attach_by_fd(self) -> Link:
         """Attaches a program that libbpf has no struct of: one from the kernel, or loaded alone."""

@@ -24,7 +24,6 @@ class Usdt(AutoAttached):
 
     _type = ProgramType.KPROBE
     _sections = ("usdt", "usdt.s")
-    _link_needs_object = True
 
     def attach(
         self,

@@ -3,8 +3,6 @@
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 
-#define MOST_RECORDS 512	/* of one run */
-
 enum kind {
 	OPENED = 1,
 	CLOSED = 2,
@@ -59,28 +57,25 @@ static __always_inline void write(void *record, __u64 size, __u64 largest)
 		bpf_ringbuf_output(&events, record, size, 0);
 }
 
-/* args: how many records; the kind of all, or 0 for three in turns; bytes that each is too short */
+/* args: the kind of the record, or 0 for three in turns; bytes that it is too short */
 SEC("raw_tp")
 int output(struct bpf_raw_tracepoint_args *ctx)
 {
-	__u64 count = ctx->args[0], i;
-	__u32 kind = ctx->args[1], less = ctx->args[2] & 7;
+	__u32 kind = ctx->args[0], less = ctx->args[1] & 7;
 
-	for (i = 0; i < MOST_RECORDS && i < count; i++) {
-		__u32 this = kind ? kind : 1 + next % 3;
-
-		opened.number = closed.number = named.named.number = next;
-		if (this == OPENED) {
-			write(&opened, sizeof(opened) - less, sizeof(opened));
-		} else if (this == NAMED) {
-			named.named.length = next % 50;
-			write(&named, sizeof(named.named) + next % 50, sizeof(named));
-		} else {
-			closed.kind = this;
-			write(&closed, sizeof(closed), sizeof(closed));
-		}
-		next++;
+	if (!kind)
+		kind = 1 + next % 3;
+	opened.number = closed.number = named.named.number = next;
+	if (kind == OPENED) {
+		write(&opened, sizeof(opened) - less, sizeof(opened));
+	} else if (kind == NAMED) {
+		named.named.length = next % 50;
+		write(&named, sizeof(named.named) + next % 50, sizeof(named));
+	} else {
+		closed.kind = kind;
+		write(&closed, sizeof(closed), sizeof(closed));
 	}
+	next++;
 	return 0;
 }
 

@@ -114,7 +114,8 @@ def test_ctrl_c_ends_a_command_without_a_traceback(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate()
         os.close(writer)
-    assert (process.returncode, errors) == (128 + signal.SIGINT, "")
+    assert process.returncode == 128 + signal.SIGINT
+    assert "Traceback (most recent" not in errors
 
 
 # --- terminals --------------------------------------------------------------------------
@@ -170,11 +171,12 @@ def test_letters_that_the_encoding_lacks_are_escaped() -> None:
 
 @pytest.mark.needs("root")
 def test_the_user_without_rights_is_told_which_it_takes() -> None:
-    script = f"{KEEP_CAPABILITIES}\nkeep_capabilities(0)\nfrom pylibbpf.cli import main\nprint(main(['prog', 'list']))"
+    call = "keep_capabilities(0)\nfrom pylibbpf.cli import main\nprint(main(['prog', 'list']))"
+    script = f"{KEEP_CAPABILITIES}\n{call}"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "1\n"
     assert "Operation not permitted" in done.stderr
-    assert "CAP_SYS_ADMIN" in done.stderr
+    assert "CAP_BPF" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -118,8 +118,9 @@ def test_queues_have_no_keys(loaded: bpf.Object) -> None:
     id = map_id(loaded, "cli_queue")
     output("map", "set", id, 8)
     output("map", "set", id, 9)
-    assert output("map", "get", id) == "8\n"
-    assert output("map", "pop", id) == "8\n"
+    # The kernel takes no types for queues.
+    assert output("map", "get", id) == "08000000\n"
+    assert output("map", "pop", id) == "08000000\n"
     assert loaded.map("cli_queue", Queue).pop() == 9
     assert "is empty" in failure("map", "pop", id)
     assert "has no keys" in failure("map", "set", id, 1, 2)
@@ -149,7 +150,7 @@ def test_without_types_elements_are_hexadecimal(loaded: bpf.Object) -> None:
 
 def test_global_variables_are_read_by_name(loaded: bpf.Object) -> None:
     loaded.variables["calls"].value = 12
-    assert output("map", "dump", map_id(loaded, ".bss")) == "calls: 12\n"
+    assert output("map", "dump", map_id(loaded, ".bss")) == "calls: 12\nunused: 0\n"
     assert data("map", "get", map_id(loaded, ".data"), "colour") == "GREEN"
     assert output("map", "get", map_id(loaded, ".rodata"), "target_pid") == f"{os.getpid()}\n"
     assert "did you mean 'calls'" in failure("map", "get", map_id(loaded, ".bss"), "call")

@@ -66,6 +66,12 @@ def test_what_loads_is_checked_and_leaves_nothing(bpf_object: Callable[[str], Pa
     assert not [info for info in kernel.programs() if info.name == "cli_pass"]
 
 
+def test_tail_calls_to_siblings_do_not_hinder_the_check(bpf_object: Callable[[str], Path]) -> None:
+    checked = data("check", bpf_object("maps_references"))
+    assert checked["loads"] is True
+    assert {each["load"] for each in checked["programs"]} == {"loads"}
+
+
 def test_what_the_verifier_refuses_is_told_with_its_source_line(bpf_object: Callable[[str], Path]) -> None:
     done = run("check", bpf_object("rejected"))
     assert (done.returncode, done.stderr) == (1, "")

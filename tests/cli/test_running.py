@@ -15,6 +15,7 @@ import pytest
 import pylibbpf as bpf
 from pylibbpf.maps import HashMap
 from tests.cli.commands import data, failure, output, run, running
+from tests.conftest import ROOT
 
 pytestmark = pytest.mark.needs("root", "vmlinux_btf")
 
@@ -148,6 +149,14 @@ def test_an_iterator_walks_a_map(bpf_object: Callable[[str], Path], loaded: bpf.
     assert sorted(written.splitlines()) == ["4 8", "5 10"]
 
 
+def test_an_iterator_whose_section_names_no_target_is_told_it() -> None:
+    path = ROOT / "examples" / "iter_task.bpf.o"
+    assert str(os.getpid()) in output("iter", path, "iter_prog", "--target", "task")
+    assert "cannot find the attach target 'nonesuch'" in failure(
+        "iter", path, "iter_prog", "--target", "nonesuch"
+    )
+
+
 @pytest.mark.kernel("6.1", "iterators over the tasks of one process")
 def test_an_iterator_walks_one_process(bpf_object: Callable[[str], Path]) -> None:
     lines = output("iter", bpf_object("iterators"), "tasks", "--pid", os.getpid()).splitlines()
@@ -162,14 +171,7 @@ def test_only_iterators_are_run_as_such(bpf_object: Callable[[str], Path]) -> No
 def test_runs_are_counted_and_timed(attached: bpf.Object) -> None:
     program = attached.programs["cli_on_getpgid"]
     with running("prog", "profile", program.id, "--json") as process:
-        # It counts once somebody has the statistics on.
-        from tests.conftest import eventually
-
-        def counted() -> bool:
-            os.getpgid(0)
-            return program.stats().run_count > 0
-
-        eventually(counted)
+        assert starting(process, 1) == ["Counting until Ctrl-C"]
         for _ in range(100):
             os.getpgid(0)
         process.send_signal(signal.SIGINT)
@@ -179,6 +181,7 @@ def test_runs_are_counted_and_timed(attached: bpf.Object) -> None:
     (profiled,) = profile["programs"]
     assert profiled["name"] == "cli_on_getpgid"
     assert 100 <= profiled["run_count"] <= program.stats().run_count
+    assert profiled["run_count"] < 200
     assert 0 < profiled["run_time_ns"] <= program.stats().run_time_ns
     assert profile["seconds"] > 0
 

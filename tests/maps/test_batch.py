@@ -117,13 +117,6 @@ def test_what_does_not_fit_is_refused_before_anything_is_written(hash: HashMap[i
     assert len(hash) == 0
 
 
-def test_a_mapping_is_keys_and_values(hash: HashMap[int, int]) -> None:
-    hash.update_batch({1: 2, 3: 4})
-    assert dict(hash.items()) == {1: 2, 3: 4}
-    with pytest.raises(TypeError, match="values as well"):
-        hash.update_batch([1, 3])
-
-
 def test_a_full_map_says_how_many_were_written(hash: HashMap[int, int]) -> None:
     with pytest.raises(BpfError, match=r"max_entries is 2000.* 2000 of 2100 elements were written") as caught:
         hash.update_batch(range(2100), range(2100))
