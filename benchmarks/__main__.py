@@ -14,6 +14,7 @@ NAMES = (
     "extension_size",
     "object_load",
     "ring_buffer",
+    "ring_buffer_steady",
     "attach",
     "iterator",
     "symbols",

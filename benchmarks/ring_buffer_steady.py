@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
-"""A ring buffer in the long run, beside C (ring_buffer_steady.c): latency, a steady million a second, growth."""
+"""A ring buffer in the long run, beside C (ring_buffer_steady.c): latency, a steady rate, memory."""
 
 from __future__ import annotations
 

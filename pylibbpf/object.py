@@ -21,8 +21,13 @@ from . import errors
 from ._native import DEBUG, NULL, Handle, c_string, call, create, error_of, ffi, invoke, lib, path_bytes, text
 from .enums import MapType
 from .errors import BpfError, ClosedError, FormatError, NameNotFoundError, StateError
+
+# Not when they are needed: a process that gave up its rights may not be able to read them any more.
+from .maps.explain import explain as explain_maps
+from .maps.struct_ops import without_links
 from .programs.refusal import explain_load
 from .state import State
+from .tokens import explain_token
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer, Self
@@ -377,13 +382,11 @@ class Object:
             if name in self.programs:
                 self.programs[name]._log = log
 
-    def _load_error(self, done: Call, verb: str) -> BpfError:
-        from .maps.struct_ops import without_links
-        from .tokens import explain_token
-
+    def _load_error(self, done: Call, verb: str) -> errors.Error:
         error = error_of(done, f"{verb} BPF object", f"'{self.name}'")
         explained = without_links(error, self.maps) or explain_load(error, self.programs)
-        return explain_token(explained, has_token=lib.bpf_object__token_fd(self._handle._value) >= 0)
+        has_token = lib.bpf_object__token_fd(self._handle._value) >= 0
+        return explain_maps(self, explain_token(explained, has_token=has_token))
 
     def _require_opened(self, what: str) -> None:
         """What a setter calls: configuring ends with prepare and load."""

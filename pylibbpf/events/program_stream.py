@@ -23,7 +23,7 @@ class Stream(IntEnum):
 
 
 class ProgramStream(LineReader):
-    """The lines that a program writes to one of its streams.
+    """The lines that a program writes to one of its streams::
 
         with ProgramStream(obj.programs["on_exec"], Stream.STDERR) as lines:
             for line in lines:

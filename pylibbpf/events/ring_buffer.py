@@ -266,7 +266,7 @@ class RingBuffer(Reader[T]):
     # --- leases -------------------------------------------------------------------------------
 
     def lease(self, *, timeout: float | None = None) -> Lease:
-        """Waits until there are records, and lends those of one ring where they lie, without a copy.
+        """Waits until there are records, and lends those of one ring where they lie, without a copy::
 
             with reader.lease() as lease:
                 for view in lease:

@@ -17,7 +17,7 @@ _PLACES = ("/sys/kernel/tracing/trace_pipe", "/sys/kernel/debug/tracing/trace_pi
 
 
 class TracePipe(LineReader):
-    """The lines of the kernel's trace_pipe: what all programs write by bpf_printk, and traced events.
+    """The lines of the kernel's trace_pipe: what all programs write by bpf_printk, and traced events::
 
         with TracePipe() as lines:
             for line in lines:

@@ -37,7 +37,7 @@ _LARGEST = (1 << 30) - 1
 
 
 class UserRingBuffer(Generic[T]):
-    """A producer for a user ring buffer map, which a program drains by bpf_user_ringbuf_drain.
+    """A producer for a user ring buffer map, which a program drains by bpf_user_ringbuf_drain::
 
         with bpf.UserRingBuffer(obj.maps["commands"], "struct command") as commands:
             with commands.reserve() as command:

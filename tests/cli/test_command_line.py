@@ -22,6 +22,8 @@ from pylibbpf.cli.parser import COMMANDS, GROUPS
 from tests.cli.commands import command, environment, failure, output, run, running
 from tests.symbols.conftest import KEEP_CAPABILITIES
 
+pytestmark = pytest.mark.host("a process for each test")
+
 
 def test_version_names_that_of_libbpf() -> None:
     assert output("--version") == f"pylibbpf {bpf.__version__}, libbpf {bpf.libbpf_version()}\n"

@@ -11,6 +11,8 @@ import pytest
 from pylibbpf.cli.parser import COMMANDS
 from tests.cli.commands import output
 
+pytestmark = pytest.mark.host("a process for each test; bash is not in the guests")
+
 
 def completed(*words: str) -> set[str]:
     """What bash offers for the last of the words."""
@@ -24,7 +26,6 @@ def completed(*words: str) -> set[str]:
     return set(done.stdout.split())
 
 
-@pytest.mark.host("bash is not in the guests")
 def test_bash_completes_commands_options_and_choices() -> None:
     assert completed("pylibbpf", "") >= {path[0] for path in COMMANDS}
     assert completed("pylibbpf", "ma") == {"map"}
@@ -36,7 +37,6 @@ def test_bash_completes_commands_options_and_choices() -> None:
     assert completed("pylibbpf", "btf", "dump", "--file", "") == set()
 
 
-@pytest.mark.host("bash is not in the guests")
 def test_options_before_do_not_confuse_it() -> None:
     assert completed("pylibbpf", "prog", "list", "--type", "XDP", "--ho") == {"--holders"}
 

@@ -12,7 +12,7 @@ import pylibbpf as bpf
 from pylibbpf import kernel
 from tests.cli.commands import data, failure, output
 
-pytestmark = pytest.mark.needs("root")
+pytestmark = [pytest.mark.needs("root"), pytest.mark.host("a process for each test")]
 
 
 def row(text: str, id: int) -> list[str]:

@@ -13,7 +13,7 @@ import pylibbpf as bpf
 from pylibbpf.maps import HashMap, PerCpuArray, ProgramArray, Queue
 from tests.cli.commands import data, failure, output
 
-pytestmark = pytest.mark.needs("root")
+pytestmark = [pytest.mark.needs("root"), pytest.mark.host("a process for each test")]
 
 
 def map_id(obj: bpf.Object, name: str) -> int:

@@ -12,7 +12,7 @@ import pylibbpf as bpf
 from pylibbpf import kernel
 from tests.cli.commands import data, failure, output, run
 
-pytestmark = pytest.mark.needs("root", "vmlinux_btf")
+pytestmark = [pytest.mark.needs("root", "vmlinux_btf"), pytest.mark.host("a process for each test")]
 
 
 def test_an_object_is_shown_and_nothing_loaded(bpf_object: Callable[[str], Path]) -> None:

@@ -15,7 +15,7 @@ from tests.cli.commands import data, failure, output
 from tests.conftest import eventually
 from tests.link.places import Cgroup
 
-pytestmark = pytest.mark.needs("root", "bpffs")
+pytestmark = [pytest.mark.needs("root", "bpffs"), pytest.mark.host("a process for each test")]
 
 
 def test_programs_and_maps_are_pinned_and_unpinned(loaded: bpf.Object, bpffs: Path) -> None:

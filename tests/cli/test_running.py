@@ -17,7 +17,7 @@ from pylibbpf.maps import HashMap
 from tests.cli.commands import data, failure, output, run, running
 from tests.conftest import ROOT
 
-pytestmark = pytest.mark.needs("root", "vmlinux_btf")
+pytestmark = [pytest.mark.needs("root", "vmlinux_btf"), pytest.mark.host("a process for each test")]
 
 CALLS = 3
 

@@ -13,7 +13,7 @@ import pylibbpf as bpf
 from pylibbpf import features
 from tests.cli.commands import data, failure, output, run
 
-pytestmark = pytest.mark.needs("vmlinux_btf")
+pytestmark = [pytest.mark.needs("vmlinux_btf"), pytest.mark.host("a process for each test")]
 
 
 def test_one_type_is_dumped_as_c(bpf_object: Callable[[str], Path]) -> None:
