@@ -93,6 +93,7 @@ class Btf:
         "_id",
         "_indexed",
         "_label",
+        "_module",
         "_owns_base",
     )
 
@@ -111,6 +112,7 @@ class Btf:
         self._label = label
         self._base = base
         self._owns_base = False
+        self._module: str | None = None  # whose types these are
         self._id: int | None = None
         # libbpf's dump and alignment take for granted what the kernel checks for its own BTF.
         self._check_needed = not trusted
@@ -172,6 +174,7 @@ class Btf:
                 vmlinux.close()
             raise
         btf._owns_base = base is None
+        btf._module = name
         return btf
 
     @classmethod

@@ -115,9 +115,7 @@ def _set_target(
     elif btf is not None:
         options.attach_btf_id = find_target(btf, prefix + name, kind, "the given BTF")
         if btf.base is not None:
-            if btf.id is None:
-                raise ValueError("name a module's function as 'module:function', without its BTF")
-            options.attach_btf_obj_fd = stack.enter_context(_btf_fd(btf.id))
+            options.attach_btf_obj_fd = stack.enter_context(_btf_fd(_module_id(btf)))
     else:
         _set_kernel_target(options, stack, program, attach_type, prefix, kind, name)
 
@@ -155,6 +153,20 @@ def _set_kernel_target(
             options.attach_btf_id = find_target(vmlinux, prefix + bare, kind, "the kernel and its modules")
         except NotFoundError as error:
             raise without_target(error, attach_type, program.name, name) from None
+
+
+def _module_id(btf: Btf) -> int:
+    """The kernel's id of the BTF of a module."""
+    if btf.id is not None:
+        return btf.id
+    if btf._module is None:
+        raise ValueError("the BTF of a module comes from Btf.module(name) or Btf.from_id(id) here")
+    for id in _module_ids(btf._module):
+        return id
+    raise NotFoundError(errno.ENOENT, "find the BTF of", f"module '{btf._module}'", hint=_MODULE_GONE)
+
+
+_MODULE_GONE = "The module is not loaded any more."
 
 
 def _module_ids(name: str) -> Iterator[int]:
