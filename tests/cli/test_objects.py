@@ -66,6 +66,7 @@ def test_what_loads_is_checked_and_leaves_nothing(bpf_object: Callable[[str], Pa
     assert not [info for info in kernel.programs() if info.name == "cli_pass"]
 
 
+@pytest.mark.needs("prepare")
 def test_tail_calls_to_siblings_do_not_hinder_the_check(bpf_object: Callable[[str], Path]) -> None:
     checked = data("check", bpf_object("maps_references"))
     assert checked["loads"] is True

@@ -12,7 +12,7 @@ import pytest
 from tests import requirements
 from tests.examples.running import assert_advises, give_up_rights, line_with, output, run, running
 
-pytestmark = pytest.mark.needs("root", "vmlinux_btf")
+pytestmark = pytest.mark.needs("root", "vmlinux_btf", "prepare")
 
 EXAMPLES = ["fentry_filename_lookup", "fexit_filename_lookup"]
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.examples.running import assert_advises, give_up_rights, output, run
 
-pytestmark = pytest.mark.needs("root", "vmlinux_btf")
+pytestmark = pytest.mark.needs("root", "vmlinux_btf", "prepare")
 
 
 def test_it_lists_the_threads_of_this_process_and_those_of_the_kernel() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.examples.running import assert_advises, give_up_rights, output, run
 
-pytestmark = pytest.mark.needs("root", "vmlinux_btf")
+pytestmark = pytest.mark.needs("root", "vmlinux_btf", "prepare")
 
 
 def test_a_message_is_dropped() -> None:
