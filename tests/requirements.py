@@ -308,6 +308,28 @@ def prepare() -> bool:
 
 
 @requirement(
+    "libbpf_1_3",
+    "what libbpf has since 1.3: positions of rings, orders of attached programs, sections of tcx and netfilter",
+    found="every kernel: the vendored libbpf has it",
+)
+def libbpf_1_3() -> bool:
+    from pylibbpf import lib
+
+    return (lib.libbpf_major_version(), lib.libbpf_minor_version()) >= (1, 3)
+
+
+@requirement(
+    "libbpf_1_7",
+    "what libbpf has since 1.7: streams of programs, probes for new types of maps",
+    found="every kernel: the vendored libbpf has it",
+)
+def libbpf_1_7() -> bool:
+    from pylibbpf import lib
+
+    return (lib.libbpf_major_version(), lib.libbpf_minor_version()) >= (1, 7)
+
+
+@requirement(
     "attach_mode",
     "attach modes of kprobes and uprobes, since libbpf 1.2",
     found="every kernel: the vendored libbpf has them",

@@ -13,7 +13,7 @@ import os
 import threading
 from typing import TYPE_CHECKING, ClassVar, cast
 
-from .._native import Handle, check, collect, ffi, lib
+from .._native import Call, Handle, check, collect, error_of, ffi, lib
 from ..enums import AttachFlags, AttachType
 from ..errors import BpfError, ExistsError, NotSupportedError, ProgramTypeError, from_errno
 from ..since import LINK_TYPES, lacks, why_not
@@ -113,9 +113,10 @@ def raw_detach_program(
         options = ffi.new("struct bpf_prog_detach_opts *")
         options.sz = ffi.sizeof("struct bpf_prog_detach_opts")
         _fill(options, place, expected_revision)
-        result = lib.bpf_prog_detach_opts(program_fd, fd, attach_type, options)
+        plain = anchor is None and not flags and not expected_revision
+        result = _detach(program_fd, fd, attach_type, options, plain=plain)
         if result < 0:
-            error = from_errno(-result, operation, subject)
+            error = error_of(Call(result, -result, []), operation, subject)
             raise explained(error, fd, program_fd, attach_type, anchor, _DETACH_HINTS)
 
 
@@ -135,7 +136,7 @@ def attach_without_link(
         require_order(fd, attach_type, anchor, expected_revision, operation, subject)
         result = _attach(fd, program_fd, attach_type, place, expected_revision)
         if result < 0:
-            error = from_errno(-result, operation, subject)
+            error = error_of(Call(result, -result, []), operation, subject)
             raise explained(error, fd, program_fd, attach_type, anchor, _ATTACH_HINTS)
 
 
@@ -147,6 +148,14 @@ def _attach(
     options.replace_fd = place.replace_fd
     _fill(options, place, expected_revision)
     return lib.bpf_prog_attach_opts(program_fd, fd, attach_type, options)
+
+
+def _detach(program_fd: int, fd: int, attach_type: AttachType, options: CData, *, plain: bool) -> int:
+    """Detaches a program. Without an order, also by the function that libbpf had before 1.3."""
+    result: int = lib.bpf_prog_detach_opts(program_fd, fd, attach_type, options)
+    if plain and result == -lib.GLUE_MISSING:
+        result = lib.bpf_prog_detach2(program_fd, fd, attach_type)
+    return result
 
 
 def _fill(options: CData, place: Place, expected_revision: int) -> None:
@@ -325,10 +334,11 @@ class Attachment:
         """Detaches it and closes the fds. The handle calls it once, after the last borrow."""
         try:
             if self.attached:
-                result = lib.bpf_prog_detach_opts(self.program_fd, self.target_fd, self.attach_type, ffi.NULL)
+                result = _detach(self.program_fd, self.target_fd, self.attach_type, ffi.NULL, plain=True)
                 # Somebody else has detached it or, EBADF, removed the cgroup.
                 if result < 0 and result not in (-errno.ENOENT, -errno.EBADF):
-                    self.error = from_errno(-result, "detach", f"a program from {self.attach_type.name}")
+                    subject = f"a program from {self.attach_type.name}"
+                    self.error = error_of(Call(result, -result, []), "detach", subject)
         finally:
             for fd in self.fds():
                 os.close(fd)

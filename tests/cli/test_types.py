@@ -55,6 +55,7 @@ def test_names_that_are_not_there_offer_others() -> None:
     assert "nonesuch" in failure("btf", "find", "task_struct", "--kind", "nonesuch")
 
 
+@pytest.mark.needs("libbpf_1_7")
 @pytest.mark.needs("root")
 def test_features_are_those_that_the_kernel_has() -> None:
     found = data("features")

@@ -92,6 +92,7 @@ def test_async_for_gives_lines(speaker: bpf.Object) -> None:
         assert asyncio.run(asyncio.wait_for(main(), 30)) == ["line 1", "line 2", "line 3"]
 
 
+@pytest.mark.needs("libbpf_1_7")
 def test_a_kernel_without_streams_says_so(bpf_object: Callable[[str], Path]) -> None:
     with bpf.Object.open(bpf_object("trace_pipe")) as obj:
         obj.load()

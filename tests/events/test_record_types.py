@@ -305,6 +305,7 @@ def test_a_discriminator_may_lie_in_a_member(kinds: bpf.Object) -> None:
         assert [event.header.number for event in reader.read_batch()] == [0, 1]
 
 
+@pytest.mark.needs("libbpf_1_3")
 def test_a_record_of_no_type_is_an_error_in_its_place(kinds: bpf.Object) -> None:
     types = {key: type for key, type in TYPES.items() if key != 2}
     with bpf.RingBuffer(kinds.maps["events"], types, discriminator="kind") as reader:

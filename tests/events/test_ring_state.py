@@ -16,7 +16,7 @@ from pylibbpf.events import RingStatistics, ring_size
 from tests.events.rings import EVENT_SIZE, MOST_RECORDS, Event, Rings, everything, in_thread, sequences
 
 pytestmark = [
-    pytest.mark.needs("root", "vmlinux_btf"),
+    pytest.mark.needs("root", "vmlinux_btf", "libbpf_1_3"),
     pytest.mark.kernel("5.10", "test runs of raw tracepoint programs"),
 ]
 

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.needs("root", "vmlinux_btf", "cgroup2")
 Find = Callable[[str], Path]
 Use = Callable[[Cgroup], object]
 LOOPBACK = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
-unix = pytest.mark.kernel("6.7", "cgroup programs on unix sockets")
+unix = (pytest.mark.kernel("6.7", "cgroup programs on unix sockets"), pytest.mark.needs("libbpf_1_3"))
 
 
 @contextlib.contextmanager

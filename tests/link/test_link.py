@@ -270,10 +270,10 @@ def test_an_iterator_runs_as_it_is_read(spine: bpf.Object) -> None:
     link = spine.program("tasks", Iter).attach()
     assert type(link) is IterLink
     assert link.info().target_name == "task"
-    expected = f"first {os.getpid()}\n"
+    expected = f"first {os.getpid()}"
     with link.open() as binary, link.open("r") as text:
-        assert binary.read().decode().splitlines(keepends=True)[0] == expected
-        assert text.read().startswith(expected)
+        assert expected.encode() in binary.read().splitlines()
+        assert expected in text.read().splitlines()
         assert not os.get_inheritable(binary.fileno())
     with pytest.raises(ValueError, match="can only be read"):
         link.open("w")

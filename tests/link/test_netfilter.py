@@ -20,6 +20,8 @@ from tests.link.places import Datagrams
 Find = Callable[[str], Path]
 OUT: dict[str, Any] = {"family": NetfilterFamily.IPV4, "hook": NetfilterHook.LOCAL_OUT}
 
+pytestmark = pytest.mark.needs("libbpf_1_3")
+
 
 class TestNetfilter(OnDatagrams, LinkConformance):
     program, kind, link_class = "filter", Netfilter, NetfilterLink

@@ -21,6 +21,8 @@ from tests.link.packets import loaded
 Find = Callable[[str], Path]
 PRIMARY, PEER = bpf.AttachType.NETKIT_PRIMARY, bpf.AttachType.NETKIT_PEER
 
+pytestmark = pytest.mark.needs("libbpf_1_3")
+
 
 class Pair:
     """A netkit device and its peer, both up, and a socket that sends frames into the primary one."""

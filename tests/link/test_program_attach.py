@@ -30,7 +30,7 @@ from pylibbpf.maps import SockHash
 from tests.link.harness import older_than
 from tests.link.places import Cgroup, Namespace
 
-pytestmark = pytest.mark.needs("root", "vmlinux_btf", "cgroup2")
+pytestmark = pytest.mark.needs("root", "vmlinux_btf", "cgroup2", "libbpf_1_3")
 
 INGRESS, EGRESS = AttachType.CGROUP_INET_INGRESS, AttachType.CGROUP_INET_EGRESS
 TCX = AttachType.TCX_INGRESS

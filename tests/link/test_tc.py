@@ -20,6 +20,8 @@ from tests.link.places import Datagrams
 
 Find = Callable[[str], Path]
 
+pytestmark = pytest.mark.needs("libbpf_1_3")
+
 
 @pytest.mark.needs("clsact")
 class TestTc(OnDatagrams):

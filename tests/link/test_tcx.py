@@ -19,6 +19,8 @@ from tests.link.places import Datagrams
 Find = Callable[[str], Path]
 INGRESS, EGRESS = bpf.AttachType.TCX_INGRESS, bpf.AttachType.TCX_EGRESS
 
+pytestmark = pytest.mark.needs("libbpf_1_3")
+
 
 class TestTcx(OnDatagrams, LinkConformance):
     program, replacement, kind, link_class = "ingress", "other_ingress", Tcx, TcxLink

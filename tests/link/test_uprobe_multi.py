@@ -21,7 +21,7 @@ from pylibbpf.programs import UProbe, UProbeMulti, UProbeSession
 from tests.link.harness import LinkConformance, older_than
 from tests.link.test_uprobe import libc, library_with_functions
 
-pytestmark = pytest.mark.needs("root", "vmlinux_btf", "uprobe")
+pytestmark = pytest.mark.needs("root", "vmlinux_btf", "uprobe", "libbpf_1_3")
 
 Find = Callable[[str], Path]
 

@@ -40,7 +40,8 @@ def test_a_program_is_loaded_without_its_siblings(spine: bpf.Object) -> None:
     with pytest.raises(bpf.StateError, match="not loaded"):
         spine.programs["other_tasks"].fd
     with tasks.attach() as link, link.open() as file:
-        assert file.read().startswith(f"first {os.getpid()}\n".encode())
+        # Numbers of processes wrap: another thread of this one may come first.
+        assert f"first {os.getpid()}".encode() in file.read().splitlines()
 
 
 def test_the_rest_of_the_object_is_loaded_after_it(spine: bpf.Object) -> None:
