@@ -20,7 +20,7 @@ from pylibbpf.link import Link, UsdtLink, attach_usdt
 from pylibbpf.programs import Usdt
 from tests.link.harness import AttachmentConformance, older_than
 
-pytestmark = pytest.mark.needs("root", "vmlinux_btf", "uprobe")
+pytestmark = pytest.mark.needs("root", "vmlinux_btf", "uprobe", "libbpf_1_3")
 
 Find = Callable[[str], Path]
 
