@@ -16,7 +16,7 @@ from pylibbpf.programs import SocketFilter
 from tests.delegation import in_user_namespace
 from tests.link.harness import older_than
 
-pytestmark = pytest.mark.needs("root", "bpffs", "vmlinux_btf")
+pytestmark = pytest.mark.needs("root", "bpffs", "vmlinux_btf", "libbpf_1_7")
 tokens = pytest.mark.kernel("6.9", "BPF tokens")
 
 Find = Callable[[str], Path]

@@ -341,6 +341,7 @@ def test_a_hook_takes_a_program_once_without_a_link_and_often_by_links(
 # --- order ----------------------------------------------------------------------------------
 
 
+@pytest.mark.needs("libbpf_1_3")
 @pytest.mark.kernel("6.17", "an order of cgroup programs")
 @pytest.mark.parametrize("legacy", [False, True])
 def test_anchors_say_where_a_program_goes(obj: bpf.Object, own_cgroup: Cgroup, legacy: bool) -> None:
@@ -368,6 +369,7 @@ def test_anchors_say_where_a_program_goes(obj: bpf.Object, own_cgroup: Cgroup, l
         attach_cgroup(first, path, anchor=Before(third), legacy=legacy)
 
 
+@pytest.mark.needs("libbpf_1_3")
 @pytest.mark.kernel("6.17", "an order of cgroup programs")
 @pytest.mark.parametrize("legacy", [False, True])
 def test_a_stale_revision_is_refused_with_what_to_do(

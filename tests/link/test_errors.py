@@ -71,6 +71,7 @@ def spine(bpf_object: Find) -> Iterator[bpf.Object]:
         yield obj
 
 
+@pytest.mark.needs("prepare")
 def test_an_unknown_kernel_function_is_named(bpf_object: Find) -> None:
     with bpf.Object.open(bpf_object("functions")) as obj:
         program = obj.program("entered", FEntry)

@@ -215,6 +215,7 @@ def test_a_kernel_without_kprobe_multi_says_so(obj: bpf.Object, program: KProbeM
                 attach()
 
 
+@pytest.mark.needs("libbpf_1_7")
 @pytest.mark.needs("no_kprobe_multi")
 def test_a_kernel_without_sessions_says_so(bpf_object: Find) -> None:
     with bpf.Object.open(bpf_object("kprobe_session")) as obj:
@@ -280,6 +281,7 @@ def test_an_option_that_cannot_be_is_refused(
         attach_kprobe_multi(program, **options)
 
 
+@pytest.mark.needs("libbpf_1_7")
 def test_a_program_of_another_kind_is_refused(obj: bpf.Object, bpf_object: Find) -> None:
     with pytest.raises(bpf.ProgramTypeError, match="'one' is not for many functions at once"):
         attach_kprobe_multi(obj.program("one", KProbe), PATTERN)

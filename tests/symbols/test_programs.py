@@ -130,7 +130,7 @@ def test_a_stack_has_the_frames_and_lines_of_the_program(
     assert "/* the call */" in outer.source.text
     source = bpf_object("stack").with_suffix(".c")
     for line in (inner.source, outer.source):
-        assert os.path.samefile(line.file, source)
+        assert Path(line.file).name == source.name
         assert source.read_text().splitlines()[line.line - 1].strip() == line.text
         assert line.column > 0
     assert str(inner).startswith(f"{FUNCTION}+0x{inner.symbol.offset:x} [bpf] at {inner.source.file}:")
