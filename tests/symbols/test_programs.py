@@ -29,6 +29,8 @@ def obj(bpf_object: Find) -> Iterator[bpf.Object]:
     with bpf.Object.open(bpf_object("stack")) as obj:
         obj.load()
         yield obj
+    # The kernel takes the names of what is unloaded away after an RCU grace period.
+    eventually(lambda: not listed(FUNCTION))
 
 
 def listed(name: str, text: str | None = None) -> set[int]:
