@@ -167,6 +167,7 @@ def test_there_are_no_lines_outside_of_programs(kernel: KernelSymbols) -> None:
 def test_the_kernels_refusal_to_show_programs_leaves_their_names(
     obj: bpf.Object, kernel: KernelSymbols
 ) -> None:
+    kernel.refresh()  # which forgets those of earlier tests
     address = kernel.address_of(FUNCTION)
     script = f"""
 from pylibbpf.symbols import KernelSymbols
