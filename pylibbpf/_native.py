@@ -137,6 +137,22 @@ def check(result: int, operation: str, subject: str | None = None, *, hint: str 
     return result
 
 
+def object_info(fd: int, struct: str, what: str) -> tuple[CData, int]:
+    """What the kernel says of an fd, and how many bytes of that struct it knows.
+
+    Args:
+        fd: a program, map, link or BTF.
+        struct: the struct of its kind, "bpf_prog_info".
+        what: its kind in words, for errors.
+
+    libbpf: bpf_obj_get_info_by_fd.
+    """
+    info = ffi.new(f"struct {struct} *")
+    size = ffi.new("uint32_t *", ffi.sizeof(info[0]))
+    check(lib.bpf_obj_get_info_by_fd(fd, info, size), "get the info of", what)
+    return info, size[0]
+
+
 def error_of(done: Call, operation: str, subject: str | None = None, *, hint: str = "") -> BpfError:
     """The exception for a call that failed."""
     if done.errno == lib.GLUE_MISSING:

@@ -298,13 +298,18 @@ def lirc() -> bool:
 # The libbpf in use
 
 
+def libbpf_version() -> tuple[int, int]:
+    """Return its major and minor number."""
+    from pylibbpf import lib
+
+    return lib.libbpf_major_version(), lib.libbpf_minor_version()
+
+
 @requirement(
     "prepare", "bpf_object__prepare, since libbpf 1.6", found="every kernel: the vendored libbpf has it"
 )
 def prepare() -> bool:
-    from pylibbpf import lib
-
-    return (lib.libbpf_major_version(), lib.libbpf_minor_version()) >= (1, 6)
+    return libbpf_version() >= (1, 6)
 
 
 @requirement(
@@ -313,9 +318,7 @@ def prepare() -> bool:
     found="every kernel: the vendored libbpf has it",
 )
 def libbpf_1_3() -> bool:
-    from pylibbpf import lib
-
-    return (lib.libbpf_major_version(), lib.libbpf_minor_version()) >= (1, 3)
+    return libbpf_version() >= (1, 3)
 
 
 @requirement(
@@ -324,9 +327,7 @@ def libbpf_1_3() -> bool:
     found="every kernel: the vendored libbpf has it",
 )
 def libbpf_1_7() -> bool:
-    from pylibbpf import lib
-
-    return (lib.libbpf_major_version(), lib.libbpf_minor_version()) >= (1, 7)
+    return libbpf_version() >= (1, 7)
 
 
 @requirement(
@@ -335,9 +336,7 @@ def libbpf_1_7() -> bool:
     found="every kernel: the vendored libbpf has them",
 )
 def attach_mode() -> bool:
-    from pylibbpf import lib
-
-    return (lib.libbpf_major_version(), lib.libbpf_minor_version()) >= (1, 2)
+    return libbpf_version() >= (1, 2)
 
 
 @requirement(

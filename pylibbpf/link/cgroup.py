@@ -6,13 +6,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from .._native import NULL
+from ..attach_types import ON_CGROUPS
 from ..enums import AttachFlags, AttachType, LinkType, ProgramType
 from ..errors import BpfError, ProgramTypeError
 from ..fds import open_target
 from .anchor import Replace, lend_place
+from .attachment import LinkOrAttachment
 from .create import create_link, link_options, require_program
 from .link import _load_pinned
-from .program_attach import LinkOrAttachment, explain_link, require_order
+from .program_attach import attach_legacy, explain_link, require_order
 from .target import describe_target
 
 if TYPE_CHECKING:
@@ -21,41 +23,6 @@ if TYPE_CHECKING:
     from ..fds import HasFileno
     from .anchor import Anchor, Place
     from .create import Attachable
-
-# kernel/bpf/syscall.c:attach_type_to_prog_type
-ATTACH_TYPES: dict[ProgramType, tuple[AttachType, ...]] = {
-    ProgramType.CGROUP_SKB: (AttachType.CGROUP_INET_INGRESS, AttachType.CGROUP_INET_EGRESS),
-    ProgramType.CGROUP_SOCK: (
-        AttachType.CGROUP_INET_SOCK_CREATE,
-        AttachType.CGROUP_INET_SOCK_RELEASE,
-        AttachType.CGROUP_INET4_POST_BIND,
-        AttachType.CGROUP_INET6_POST_BIND,
-    ),
-    ProgramType.CGROUP_SOCK_ADDR: (
-        AttachType.CGROUP_INET4_BIND,
-        AttachType.CGROUP_INET6_BIND,
-        AttachType.CGROUP_INET4_CONNECT,
-        AttachType.CGROUP_INET6_CONNECT,
-        AttachType.CGROUP_UNIX_CONNECT,
-        AttachType.CGROUP_UDP4_SENDMSG,
-        AttachType.CGROUP_UDP6_SENDMSG,
-        AttachType.CGROUP_UNIX_SENDMSG,
-        AttachType.CGROUP_UDP4_RECVMSG,
-        AttachType.CGROUP_UDP6_RECVMSG,
-        AttachType.CGROUP_UNIX_RECVMSG,
-        AttachType.CGROUP_INET4_GETPEERNAME,
-        AttachType.CGROUP_INET6_GETPEERNAME,
-        AttachType.CGROUP_UNIX_GETPEERNAME,
-        AttachType.CGROUP_INET4_GETSOCKNAME,
-        AttachType.CGROUP_INET6_GETSOCKNAME,
-        AttachType.CGROUP_UNIX_GETSOCKNAME,
-    ),
-    ProgramType.CGROUP_SOCKOPT: (AttachType.CGROUP_GETSOCKOPT, AttachType.CGROUP_SETSOCKOPT),
-    ProgramType.CGROUP_SYSCTL: (AttachType.CGROUP_SYSCTL,),
-    ProgramType.CGROUP_DEVICE: (AttachType.CGROUP_DEVICE,),
-    ProgramType.SOCK_OPS: (AttachType.CGROUP_SOCK_OPS,),
-    ProgramType.LSM: (AttachType.LSM_CGROUP,),
-}
 
 
 class CgroupLink(LinkOrAttachment):
@@ -101,14 +68,14 @@ def attach_cgroup(
 
     libbpf: bpf_link_create (5.7), bpf_prog_attach_opts.
     """
-    require_program(program, *ATTACH_TYPES)
+    require_program(program, *ON_CGROUPS)
     wanted = _attach_type_of(program, attach_type)
     operation = f"attach program '{program.name}' to"
     with open_target(cgroup, operation) as fd:
         if legacy:
             _require_beside(anchor, flags)
-            return CgroupLink._attach_legacy(
-                fd, program, wanted, where=describe_target(cgroup), anchor=anchor,
+            return attach_legacy(
+                CgroupLink, fd, program, wanted, where=describe_target(cgroup), anchor=anchor,
                 flags=flags | AttachFlags.ALLOW_MULTI, expected_revision=expected_revision,
             )  # fmt: skip
         with lend_place(anchor, flags, link=True) as place:
@@ -125,7 +92,7 @@ def attach_cgroup(
 
 def _attach_type_of(program: Attachable, given: AttachType | None) -> AttachType:
     wanted = program.expected_attach_type if given is None else AttachType(given)
-    possible = ATTACH_TYPES[program.type]
+    possible = ON_CGROUPS[program.type]
     if wanted is None and len(possible) == 1 and program.type != ProgramType.LSM:
         return possible[0]
     if wanted is None:

@@ -15,8 +15,8 @@ from ..since import lacks_function, why_not
 from .carrier import attach_by_libbpf
 from .create import Attachable, create_link, link_options
 from .link import Link
-from .multi import CStrings, choose, cookie_array, count, is_session, too_old, unsigned_longs
-from .perf_event import instead
+from .multi import CStrings, choose, cookie_array, count, is_session, unsigned_longs
+from .perf_event import instead, too_old
 
 if TYPE_CHECKING:
     from .info import KProbeMultiInfo

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from .._native import NULL, c_string, ffi, lib, libbpf_version
+from .._native import NULL, c_string, ffi
 from ..enums import AttachType, ProgramType
 from ..errors import ProgramTypeError
 from .create import Attachable, require_program
@@ -105,11 +105,3 @@ def unsigned_longs(values: Sequence[int] | None) -> CData:
 def count(number: int, noun: str) -> str:
     """How many there are, in words."""
     return f"{number} {noun}{'s' if number != 1 else ''}"
-
-
-def too_old(option: str, release: tuple[int, int], wanted: bool) -> str:
-    """What to tell the user about an option that the libbpf in use does not know; "" if it does."""
-    if not wanted or (lib.libbpf_major_version(), lib.libbpf_minor_version()) >= release:
-        return ""
-    since = ".".join(map(str, release))
-    return f"{option} came with libbpf {since}, and this pylibbpf uses {libbpf_version()}."

@@ -6,7 +6,8 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING, cast
 
-from ..enums import AttachType, LinkType, ProgramType
+from ..attach_types import ON_NAMESPACES
+from ..enums import LinkType
 from ..errors import BpfError
 from ..fds import open_target
 from .create import create_link, require_program
@@ -17,11 +18,6 @@ if TYPE_CHECKING:
     from .._native import StrPath
     from ..fds import HasFileno
     from .create import Attachable
-
-_ATTACH_TYPES = {
-    ProgramType.SK_LOOKUP: AttachType.SK_LOOKUP,
-    ProgramType.FLOW_DISSECTOR: AttachType.FLOW_DISSECTOR,
-}
 
 _HINTS = {
     # net/core/flow_dissector.c:flow_dissector_bpf_prog_attach_check
@@ -58,8 +54,8 @@ def attach_netns(program: Attachable, netns: StrPath | int | HasFileno) -> NetNs
 
     libbpf: bpf_link_create (flow dissector 5.7, sk_lookup 5.9).
     """
-    require_program(program, *_ATTACH_TYPES)
-    attach_type = _ATTACH_TYPES[program.type]
+    require_program(program, *ON_NAMESPACES)
+    (attach_type,) = ON_NAMESPACES[program.type]
     with open_target(netns, f"attach program '{program.name}' to") as fd:
         try:
             link = create_link(program, fd, attach_type, target=netns, link_type=LinkType.NETNS)

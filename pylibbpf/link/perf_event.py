@@ -184,9 +184,9 @@ def instead(error: BpfError, kind: type[BpfError], number: int, hint: str) -> Bp
 
 def explain(error: BpfError, *, cookie: int = 0, mode: ProbeAttachMode = ProbeAttachMode.DEFAULT) -> BpfError:
     """The error with a hint, for what all perf events have in common."""
-    if error.errno == errno.EINVAL and mode != ProbeAttachMode.DEFAULT and _libbpf() < (1, 2):
-        hint = f"attach_mode came with libbpf 1.2, and this pylibbpf uses {libbpf_version()}."
-        return instead(error, NotSupportedError, errno.EOPNOTSUPP, hint)
+    old = too_old("attach_mode", (1, 2), mode != ProbeAttachMode.DEFAULT)
+    if error.errno == errno.EINVAL and old:
+        return instead(error, NotSupportedError, errno.EOPNOTSUPP, old)
     if isinstance(error, NotSupportedError) and not error.hint:
         error.hint = _what_is_missing(cookie, mode)
     elif isinstance(error, PermissionDeniedError):
@@ -198,8 +198,12 @@ def explain(error: BpfError, *, cookie: int = 0, mode: ProbeAttachMode = ProbeAt
     return error
 
 
-def _libbpf() -> tuple[int, int]:
-    return lib.libbpf_major_version(), lib.libbpf_minor_version()
+def too_old(option: str, release: tuple[int, int], wanted: bool) -> str:
+    """What to tell the user about an option that the libbpf in use does not know; "" if it does."""
+    if not wanted or (lib.libbpf_major_version(), lib.libbpf_minor_version()) >= release:
+        return ""
+    since = ".".join(map(str, release))
+    return f"{option} came with libbpf {since}, and this pylibbpf uses {libbpf_version()}."
 
 
 def _what_is_missing(cookie: int, mode: ProbeAttachMode) -> str:

@@ -10,28 +10,26 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import threading
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, TypeVar
 
-from .._native import Call, Handle, check, collect, error_of, ffi, lib
+from .._native import NULL, Call, Handle, check, collect, error_of, ffi, lib
 from ..enums import AttachFlags, AttachType
 from ..errors import BpfError, ExistsError, NotSupportedError, ProgramTypeError, from_errno
-from ..since import LINK_TYPES, lacks, why_not
+from ..since import lacks, why_not
 from .anchor import After, Anchor, Before, Place, Replace, lend_place
+from .attachment import Attachment, LinkOrAttachment, program_id
 from .create import require_program
-from .link import Link
 from .query import is_without_order, query
 from .target import describe_target, is_on_cgroups, lend_target, what_is_wrong
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
-
     from .._libbpf import CData
     from .._native import StrPath
     from ..enums import LinkType
     from ..fds import HasFileno
-    from ..programs import Program
     from .create import Attachable
+
+L = TypeVar("L", bound=LinkOrAttachment)
 
 _LEGACY = "legacy=True attaches without a link: such an attachment outlives the process if nobody closes it."
 
@@ -292,68 +290,37 @@ def _is_attached(fd: int, program_fd: int, attach_type: AttachType) -> bool | No
         return None
 
 
-def program_id(fd: int) -> int:
-    info = ffi.new("struct bpf_prog_info *")
-    size = ffi.new("uint32_t *", ffi.sizeof(info[0]))
-    check(lib.bpf_obj_get_info_by_fd(fd, info, size), "get the info of a program")
-    return int(info.id)
-
-
 # --- an attachment in the place of a link -------------------------------------------------
 
 
-class Attachment:
-    """What the handle of an attachment without a link holds: duplicates of the fds that detach it.
+class _OnTarget(Attachment):
+    """An attachment by BPF_PROG_ATTACH.
 
     Attributes:
-        target_fd: the cgroup or map.
-        program_fd: the program that is attached now.
+        target_fd: a duplicate, of the cgroup or map.
         attach_type: the hook.
         flags: `AttachFlags` that it was attached with.
-        attached: whether it is to be detached.
-        error: why the kernel refused to detach it, if it did.
     """
 
     def __init__(self, target_fd: int, program_fd: int, attach_type: AttachType, flags: int) -> None:
-        self.target_fd = fcntl.fcntl(target_fd, fcntl.F_DUPFD_CLOEXEC, 3)
+        super().__init__(program_fd)
         try:
-            self.program_fd = fcntl.fcntl(program_fd, fcntl.F_DUPFD_CLOEXEC, 3)
+            self.target_fd = fcntl.fcntl(target_fd, fcntl.F_DUPFD_CLOEXEC, 3)
         except BaseException:
-            os.close(self.target_fd)
+            os.close(self.program_fd)
             raise
         self.attach_type = attach_type
         self.flags = flags
-        self.attached = False
-        self.error: BpfError | None = None
-        self._update = threading.Lock()
 
     def fds(self) -> list[int]:
         return [self.target_fd, self.program_fd]
 
-    def end(self) -> None:
-        """Detaches it and closes the fds. The handle calls it once, after the last borrow."""
-        try:
-            if self.attached:
-                result = _detach(self.program_fd, self.target_fd, self.attach_type, ffi.NULL, plain=True)
-                # Somebody else has detached it or, EBADF, removed the cgroup.
-                if result < 0 and result not in (-errno.ENOENT, -errno.EBADF):
-                    subject = f"a program from {self.attach_type.name}"
-                    self.error = error_of(Call(result, -result, []), "detach", subject)
-        finally:
-            for fd in self.fds():
-                os.close(fd)
-
-    def replace(self, program_fd: int, old_id: int | None) -> None:
-        """Attaches another program in its place, as BPF_LINK_UPDATE would."""
-        with self._update:
-            if old_id is not None and old_id != program_id(self.program_fd):
-                check(-errno.EPERM, "update", "an attachment", hint="Another program than `old` is attached.")
-            duplicate = fcntl.fcntl(program_fd, fcntl.F_DUPFD_CLOEXEC, 3)
-            try:
-                self._swap(duplicate)
-                duplicate, self.program_fd = self.program_fd, duplicate
-            finally:
-                os.close(duplicate)
+    def _detach(self) -> BpfError | None:
+        result = _detach(self.program_fd, self.target_fd, self.attach_type, NULL, plain=True)
+        # Somebody else has detached it or, EBADF, removed the cgroup.
+        if result >= 0 or result in (-errno.ENOENT, -errno.EBADF):
+            return None
+        return error_of(Call(result, -result, []), "detach", f"a program from {self.attach_type.name}")
 
     def _swap(self, program_fd: int) -> None:
         place = Place(self.flags)
@@ -367,105 +334,34 @@ class Attachment:
         )  # fmt: skip
 
 
-class LinkOrAttachment(Link):
-    """A link that an attachment by BPF_PROG_ATTACH can stand in for, at the caller's wish: `legacy=True`."""
-
-    _updatable = True
-    _kernel_type: ClassVar[LinkType]
-
-    @classmethod
-    def _attach_legacy(
-        cls,
-        target_fd: int,
-        program: Attachable,
-        attach_type: AttachType,
-        *,
-        where: str,
-        anchor: Anchor | None = None,
-        flags: int = 0,
-        expected_revision: int = 0,
-    ) -> Self:
-        """Attaches without a link. `close()` detaches."""
-        operation = f"attach program '{program.name}' to"
-        with program._fd_handle() as program_fd:
-            attachment = Attachment(target_fd, program_fd, attach_type, flags)
-            handle = Handle(attachment, Attachment.end, fds=Attachment.fds)
-            # Before the call: a signal handler may raise when it returns.
-            attachment.attached = True
-            try:
-                attach_without_link(
-                    attachment.target_fd, program_fd, attach_type, anchor, flags, expected_revision,
-                    operation, where,
-                )  # fmt: skip
-            except BaseException as error:
-                # What the kernel refused or never saw.
-                attachment.attached = not isinstance(error, (BpfError, TypeError, ValueError))
-                handle.close()
-                if isinstance(error, BpfError) and error.errno == errno.EINVAL:
-                    require_match(error, program, attach_type, anchor, flags)
-                raise
-        return cast("Self", cls._make(handle, -1, None, None, owned=True))
-
-    def _no_link(self, operation: str) -> NotSupportedError:
-        return NotSupportedError(
-            errno.EOPNOTSUPP,
-            f"{operation} an attachment that is no link",
-            hint="It was attached with legacy=True. "
-            f"There are links for it since Linux {LINK_TYPES[self._kernel_type]}.",
-        )
-
-    def _fd_handle(self) -> Handle:
-        if not self.is_bpf_link:
-            raise self._no_link("lend the fd of")
-        return super()._fd_handle()
-
-    def fileno(self) -> int:
-        """The link's fd, which stays this object's.
-
-        Raises:
-            NotSupportedError: this attachment is no link.
-        """
-        fd = super().fileno()
-        if not self.is_bpf_link:
-            raise self._no_link("tell the fd of")
-        return fd
-
-    def update(self, program: Program, *, old: Program | None = None, flags: int = 0) -> None:
-        """Puts another program into its place, without a moment in which none is attached.
-
-        Args:
-            program: a loaded program of the same type and attach type.
-            old: if given, fail unless this is the program attached now.
-            flags: BPF_F_* for BPF_LINK_UPDATE; none for an attachment that is no link.
-
-        Raises:
-            PermissionDeniedError: `old` is not the attached program.
-            BpfError: the kernel refused.
-
-        libbpf: bpf_link_update (5.7); bpf_prog_attach_opts for an attachment that is no link (5.6).
-        """
-        if self.is_bpf_link:
-            super().update(program, old=old, flags=flags)
-            return
-        require_program(program)
-        if flags:
-            raise ValueError("an attachment that is no link is updated without flags")
-        with self._handle as attachment, program._fd_handle() as program_fd:
-            attachment.replace(program_fd, None if old is None else old.id)
-
-    def close(self) -> None:
-        """Gives up the link, and with it the attachment unless it is pinned or held elsewhere. Idempotent.
-
-        An attachment that is no link is detached.
-
-        Raises:
-            BpfError: the kernel refused to detach an attachment that is no link.
-        """
-        if self._link_type is not None:
-            self._handle.close()
-            return
-        attachment = self._handle._value
-        super().close()
-        if attachment is not None and attachment.error is not None:
-            error, attachment.error = attachment.error, None
-            raise error
+def attach_legacy(
+    kind: type[L],
+    target_fd: int,
+    program: Attachable,
+    attach_type: AttachType,
+    *,
+    where: str,
+    anchor: Anchor | None = None,
+    flags: int = 0,
+    expected_revision: int = 0,
+) -> L:
+    """Attaches without a link, in the class of the link that it stands in for."""
+    operation = f"attach program '{program.name}' to"
+    with program._fd_handle() as program_fd:
+        attachment = _OnTarget(target_fd, program_fd, attach_type, flags)
+        handle = Handle(attachment, _OnTarget.end, fds=_OnTarget.fds)
+        # Before the call: a signal handler may raise when it returns.
+        attachment.attached = True
+        try:
+            attach_without_link(
+                attachment.target_fd, program_fd, attach_type, anchor, flags, expected_revision,
+                operation, where,
+            )  # fmt: skip
+        except BaseException as error:
+            # What the kernel refused or never saw.
+            attachment.attached = not isinstance(error, (BpfError, TypeError, ValueError))
+            handle.close()
+            if isinstance(error, BpfError) and error.errno == errno.EINVAL:
+                require_match(error, program, attach_type, anchor, flags)
+            raise
+    return kind._of_attachment(handle)

@@ -7,14 +7,13 @@ import errno
 import fcntl
 import os
 import socket
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-from .._native import Handle
 from ..enums import ProgramType
 from ..errors import BpfError, ClosedError, NotSupportedError, from_errno
 from ..fds import lend_fd
+from .attachment import LinkOrAttachment, hold
 from .create import require_program
-from .program_attach import LinkOrAttachment
 
 if TYPE_CHECKING:
     from ..fds import HasFileno
@@ -133,15 +132,10 @@ def _attach(
     with program._fd_handle() as program_fd:
         sock, owned = _socket_of(target)
         attachment = _OnSocket(sock, owned, *options)
-        handle = Handle(attachment, _OnSocket.end, fds=_OnSocket.fds)
-        # Before the call: a signal handler may raise when it returns.
-        attachment.attached = True
-        result = attachment.attach(program_fd)
-        if result < 0:
-            attachment.attached = False
-            handle.close()
-            raise from_errno(-result, operation, repr(target), hint=hint)
-    return cast("SocketAttachment", SocketAttachment._make(handle, -1, None, None, owned=True))
+        handle, result = hold(attachment, lambda: attachment.attach(program_fd))
+    if result < 0:
+        raise from_errno(-result, operation, repr(target), hint=hint)
+    return SocketAttachment._of_attachment(handle)
 
 
 def _socket_of(target: socket.socket | HasFileno | int) -> tuple[socket.socket, bool]:

@@ -5,27 +5,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from .._native import check, ffi, lib
-from ..enums import AttachType, LinkType, MapType, ProgramType
+from .._native import object_info
+from ..attach_types import ON_SOCKET_MAPS
+from ..enums import AttachType, LinkType, MapType
 from ..errors import BpfError, MapTypeError, ProgramTypeError
 from ..fds import lend_fd
 from ..pins import require_kind
+from .attachment import LinkOrAttachment
 from .create import create_link, require_program
-from .program_attach import LinkOrAttachment, explain_link
+from .program_attach import attach_legacy, explain_link
 from .target import describe_target
 
 if TYPE_CHECKING:
     from ..fds import HasFileno
     from .create import Attachable
-
-_ATTACH_TYPES = {
-    ProgramType.SK_MSG: (AttachType.SK_MSG_VERDICT,),
-    ProgramType.SK_SKB: (
-        AttachType.SK_SKB_STREAM_PARSER,
-        AttachType.SK_SKB_STREAM_VERDICT,
-        AttachType.SK_SKB_VERDICT,
-    ),
-}
 
 _SOCKET_MAPS = (MapType.SOCKMAP, MapType.SOCKHASH)
 
@@ -66,14 +59,14 @@ def attach_sockmap(
 
     libbpf: bpf_link_create (6.10), bpf_prog_attach_opts (4.14).
     """
-    require_program(program, *_ATTACH_TYPES)
+    require_program(program, *ON_SOCKET_MAPS)
     wanted = _attach_type_of(program, attach_type)
     with lend_fd(map) as fd:
         # A map that knows its type spares the kernel the question.
         if getattr(map, "type", None) not in _SOCKET_MAPS:
             _require_socket_map(fd, describe_target(map))
         if legacy:
-            return SockMapLink._attach_legacy(fd, program, wanted, where=describe_target(map))
+            return attach_legacy(SockMapLink, fd, program, wanted, where=describe_target(map))
         try:
             link = create_link(program, fd, wanted, target=map, link_type=LinkType.SOCKMAP)
         except BpfError as error:
@@ -83,7 +76,7 @@ def attach_sockmap(
 
 
 def _attach_type_of(program: Attachable, given: AttachType | None) -> AttachType:
-    possible = _ATTACH_TYPES[program.type]
+    possible = ON_SOCKET_MAPS[program.type]
     wanted = program.expected_attach_type if given is None else AttachType(given)
     if wanted in possible:
         return wanted
@@ -101,8 +94,6 @@ def _attach_type_of(program: Attachable, given: AttachType | None) -> AttachType
 
 def _require_socket_map(fd: int, where: str) -> None:
     require_kind(fd, "map", where)
-    info = ffi.new("struct bpf_map_info *")
-    size = ffi.new("uint32_t *", ffi.sizeof(info[0]))
-    check(lib.bpf_obj_get_info_by_fd(fd, info, size), "get the info of", where)
+    info, _ = object_info(fd, "bpf_map_info", where)
     if info.type not in _SOCKET_MAPS:
         raise MapTypeError(f"{where} is of type {MapType(info.type).name}, not SOCKMAP or SOCKHASH")

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, cast
 from .._native import NULL, Handle, call, create, ffi, lib, open_fd
 from ..enums import AttachType, LinkType, MapFlags, MapType
 from ..errors import BpfError, ClosedError, MapTypeError, NotSupportedError, from_errno
+from .attachment import LinkOrAttachment
 from .link import BPF_F_REPLACE, link_fds
-from .program_attach import LinkOrAttachment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -254,7 +254,7 @@ def _register(map: StructOpsMap, legacy: bool) -> StructOpsLink:
     except BaseException:
         handle.close()
         raise
-    return cast("StructOpsLink", StructOpsLink._make(handle, -1, None, None, owned=True))
+    return StructOpsLink._of_attachment(handle)
 
 
 # --- the value of a map -----------------------------------------------------------------------

@@ -6,9 +6,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import itertools
 import os
 from typing import TYPE_CHECKING
 
+from ..attach_types import ON_NAMESPACES, ON_SOCKET_MAPS
 from ..enums import AttachType
 from ..errors import from_errno
 from ..fds import open_target
@@ -26,13 +28,8 @@ _ON_INTERFACES = {
     AttachType.NETKIT_PRIMARY,
     AttachType.NETKIT_PEER,
 }
-_ON_NAMESPACES = {AttachType.FLOW_DISSECTOR, AttachType.SK_LOOKUP}
-_ON_SOCKET_MAPS = {
-    AttachType.SK_MSG_VERDICT,
-    AttachType.SK_SKB_STREAM_PARSER,
-    AttachType.SK_SKB_STREAM_VERDICT,
-    AttachType.SK_SKB_VERDICT,
-}
+_ON_NAMESPACES = set(itertools.chain(*ON_NAMESPACES.values()))
+_ON_SOCKET_MAPS = set(itertools.chain(*ON_SOCKET_MAPS.values()))
 
 # include/uapi/linux/nsfs.h, include/uapi/linux/sched.h
 _NS_GET_NSTYPE = 0xB703

@@ -4,14 +4,14 @@
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-from .._native import Handle, ffi, lib
+from .._native import ffi, lib
 from ..enums import AttachType, ProgramType, TcAttachPoint
 from ..errors import NotSupportedError, from_errno
+from .attachment import LinkOrAttachment, hold, program_id
 from .create import require_program
 from .netlink import NetlinkAttachment
-from .program_attach import LinkOrAttachment, program_id
 from .target import describe_target, lend_target
 
 if TYPE_CHECKING:
@@ -94,17 +94,10 @@ def attach_tc(
         )
     with lend_target(interface, AttachType.TCX_INGRESS, operation) as index, program._fd_handle() as fd:
         attachment = _Filter(index, fd, point, parent, handle, priority)
-        owner = Handle(attachment, _Filter.end, fds=_Filter.fds)
-        result = attachment.add_qdisc()
-        if result >= 0:
-            # Before the call: a signal handler may raise when it returns.
-            attachment.attached = True
-            result = attachment.attach(fd, -1)
-        if result < 0:
-            attachment.attached = False
-            owner.close()
-            raise from_errno(-result, operation, where, hint=_HINTS.get(-result, ""))
-    link = cast("TcFilter", TcFilter._make(owner, -1, None, None, owned=True))
+        owner, result = hold(attachment, lambda: attachment.attach(fd, -1))
+    if result < 0:
+        raise from_errno(-result, operation, where, hint=_HINTS.get(-result, ""))
+    link = TcFilter._of_attachment(owner)
     link.handle, link.priority = attachment.handle, attachment.priority
     return link
 
@@ -136,7 +129,7 @@ class _Filter(NetlinkAttachment):
         self.handle = handle
         self.priority = priority
 
-    def add_qdisc(self) -> int:
+    def _add_qdisc(self) -> int:
         """Adds the clsact qdisc if the device has none. Returns 0 or -errno."""
         if self.hook.attach_point == TcAttachPoint.CUSTOM:
             return 0
@@ -146,10 +139,13 @@ class _Filter(NetlinkAttachment):
     def attach(self, program_fd: int, old_fd: int) -> int:
         options = self._options()
         options.prog_fd = program_fd
-        if old_fd >= 0:
-            if not self._is_there(old_fd):
-                return -errno.ENOENT
+        if old_fd < 0:
+            if (result := self._add_qdisc()) < 0:
+                return result
+        elif self._is_there(old_fd):
             options.flags = _REPLACE
+        else:
+            return -errno.ENOENT
         result = lib.bpf_tc_attach(self.hook, options)
         if result >= 0:
             self.handle, self.priority = options.handle, options.priority

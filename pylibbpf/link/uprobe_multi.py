@@ -26,10 +26,9 @@ from .multi import (
     count,
     is_session,
     require_one_each,
-    too_old,
     unsigned_longs,
 )
-from .perf_event import NO_ELF, instead
+from .perf_event import NO_ELF, instead, too_old
 from .uprobe import missing_in_file, process_number, said
 
 if TYPE_CHECKING:

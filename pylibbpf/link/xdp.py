@@ -6,12 +6,12 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING, cast
 
-from .._native import Handle, ffi, lib
+from .._native import NULL, ffi, lib
 from ..enums import AttachType, LinkType, ProgramType, XdpMode
 from ..errors import BpfError, NotSupportedError, from_errno
+from .attachment import LinkOrAttachment, hold
 from .create import create_link, link_options, require_program
 from .netlink import NetlinkAttachment
-from .program_attach import LinkOrAttachment
 from .target import describe_target, lend_target, what_is_wrong
 
 if TYPE_CHECKING:
@@ -99,15 +99,12 @@ class _XdpAttachment(NetlinkAttachment):
         self.mode = mode
 
     def attach(self, program_fd: int, old_fd: int) -> int:
-        options = _NO_OLD if old_fd < 0 else _old(old_fd)
+        options = NULL if old_fd < 0 else _old(old_fd)
         flags = self.mode | (_UPDATE_IF_NOEXIST if old_fd < 0 else 0)
         return lib.bpf_xdp_attach(self.index, program_fd, flags, options)
 
     def detach(self) -> int:
         return lib.bpf_xdp_detach(self.index, self.mode, _old(self.program_fd))
-
-
-_NO_OLD = ffi.NULL
 
 
 def _old(fd: int) -> CData:
@@ -121,14 +118,9 @@ def _old(fd: int) -> CData:
 def _attach_legacy(program: Attachable, index: int, mode: XdpMode, operation: str, where: str) -> XdpLink:
     with program._fd_handle() as fd:
         attachment = _XdpAttachment(index, fd, mode)
-        handle = Handle(attachment, _XdpAttachment.end, fds=_XdpAttachment.fds)
-        # Before the call: a signal handler may raise when it returns.
-        attachment.attached = True
-        result = attachment.attach(fd, -1)
-        if result < 0:
-            attachment.attached = False
-            handle.close()
-            error = from_errno(-result, operation, where)
-            _explain(error, index)
-            raise error
-    return cast("XdpLink", XdpLink._make(handle, -1, None, None, owned=True))
+        handle, result = hold(attachment, lambda: attachment.attach(fd, -1))
+    if result < 0:
+        error = from_errno(-result, operation, where)
+        _explain(error, index)
+        raise error
+    return XdpLink._of_attachment(handle)

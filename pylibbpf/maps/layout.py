@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .._native import check, ffi, lib
+from .._native import ffi, object_info
 from ..enums import MapType
 from ..system import num_possible_cpus
 
@@ -96,10 +96,7 @@ def read_info(fd: int) -> tuple[CData, int]:
 
     libbpf: bpf_obj_get_info_by_fd.
     """
-    info = ffi.new("struct bpf_map_info *")
-    size = ffi.new("uint32_t *", ffi.sizeof("struct bpf_map_info"))
-    check(lib.bpf_obj_get_info_by_fd(fd, info, size), "get the info of a map")
-    return info, size[0]
+    return object_info(fd, "bpf_map_info", "a map")
 
 
 def read_layout(fd: int) -> Layout:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..attach_types import ON_CGROUPS
 from ..enums import AttachType, ProgramType
 from .alone import LoadedAlone
 from .program import Program
@@ -66,7 +67,7 @@ class SockOps(CgroupProgram):
     """
 
     _type = ProgramType.SOCK_OPS
-    _attach_types = (AttachType.CGROUP_SOCK_OPS,)
+    _attach_types = ON_CGROUPS[_type]
     _sections = ("sockops",)
 
 
@@ -77,7 +78,7 @@ class CgroupSkb(CgroupProgram):
     """
 
     _type = ProgramType.CGROUP_SKB
-    _attach_types = (AttachType.CGROUP_INET_INGRESS, AttachType.CGROUP_INET_EGRESS)
+    _attach_types = ON_CGROUPS[_type]
     _sections = ("cgroup_skb/ingress", "cgroup_skb/egress", "cgroup/skb")
 
 
@@ -88,12 +89,7 @@ class CgroupSock(CgroupProgram):
     """
 
     _type = ProgramType.CGROUP_SOCK
-    _attach_types = (
-        AttachType.CGROUP_INET_SOCK_CREATE,
-        AttachType.CGROUP_INET_SOCK_RELEASE,
-        AttachType.CGROUP_INET4_POST_BIND,
-        AttachType.CGROUP_INET6_POST_BIND,
-    )
+    _attach_types = ON_CGROUPS[_type]
     _sections = (
         "cgroup/sock",
         "cgroup/sock_create",
@@ -110,25 +106,7 @@ class CgroupSockAddr(CgroupProgram):
     """
 
     _type = ProgramType.CGROUP_SOCK_ADDR
-    _attach_types = (
-        AttachType.CGROUP_INET4_BIND,
-        AttachType.CGROUP_INET6_BIND,
-        AttachType.CGROUP_INET4_CONNECT,
-        AttachType.CGROUP_INET6_CONNECT,
-        AttachType.CGROUP_UNIX_CONNECT,
-        AttachType.CGROUP_UDP4_SENDMSG,
-        AttachType.CGROUP_UDP6_SENDMSG,
-        AttachType.CGROUP_UNIX_SENDMSG,
-        AttachType.CGROUP_UDP4_RECVMSG,
-        AttachType.CGROUP_UDP6_RECVMSG,
-        AttachType.CGROUP_UNIX_RECVMSG,
-        AttachType.CGROUP_INET4_GETPEERNAME,
-        AttachType.CGROUP_INET6_GETPEERNAME,
-        AttachType.CGROUP_UNIX_GETPEERNAME,
-        AttachType.CGROUP_INET4_GETSOCKNAME,
-        AttachType.CGROUP_INET6_GETSOCKNAME,
-        AttachType.CGROUP_UNIX_GETSOCKNAME,
-    )
+    _attach_types = ON_CGROUPS[_type]
     _sections = (
         "cgroup/bind4",
         "cgroup/bind6",
@@ -157,7 +135,7 @@ class CgroupSockopt(CgroupProgram):
     """
 
     _type = ProgramType.CGROUP_SOCKOPT
-    _attach_types = (AttachType.CGROUP_GETSOCKOPT, AttachType.CGROUP_SETSOCKOPT)
+    _attach_types = ON_CGROUPS[_type]
     _sections = ("cgroup/getsockopt", "cgroup/setsockopt")
 
 
@@ -168,7 +146,7 @@ class CgroupSysctl(CgroupProgram):
     """
 
     _type = ProgramType.CGROUP_SYSCTL
-    _attach_types = (AttachType.CGROUP_SYSCTL,)
+    _attach_types = ON_CGROUPS[_type]
     _sections = ("cgroup/sysctl",)
 
 
@@ -179,5 +157,5 @@ class CgroupDevice(CgroupProgram):
     """
 
     _type = ProgramType.CGROUP_DEVICE
-    _attach_types = (AttachType.CGROUP_DEVICE,)
+    _attach_types = ON_CGROUPS[_type]
     _sections = ("cgroup/dev",)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..attach_types import ON_SOCKET_MAPS
 from ..enums import AttachType, ProgramType
 from .alone import LoadedAlone
 from .netns import NetNsProgram
@@ -79,7 +80,7 @@ class SkMsg(LoadedAlone):
     """
 
     _type = ProgramType.SK_MSG
-    _attach_types = (AttachType.SK_MSG_VERDICT,)
+    _attach_types = ON_SOCKET_MAPS[_type]
     _sections = ("sk_msg",)
 
     def attach(self, map: int | HasFileno, *, legacy: bool = False) -> SockMapLink:
@@ -111,11 +112,7 @@ class SkSkb(LoadedAlone):
     """
 
     _type = ProgramType.SK_SKB
-    _attach_types = (
-        AttachType.SK_SKB_STREAM_PARSER,
-        AttachType.SK_SKB_STREAM_VERDICT,
-        AttachType.SK_SKB_VERDICT,
-    )
+    _attach_types = ON_SOCKET_MAPS[_type]
     _sections = ("sk_skb", "sk_skb/stream_parser", "sk_skb/stream_verdict", "sk_skb/verdict")
 
     def attach(

@@ -14,6 +14,7 @@ import pytest
 
 import pylibbpf as bpf
 from pylibbpf import programs
+from pylibbpf.attach_types import ON_CGROUPS
 from pylibbpf.enums import AttachFlags, AttachType
 from pylibbpf.link import (
     After,
@@ -29,7 +30,6 @@ from pylibbpf.link import (
     raw_attach_program,
     raw_detach_program,
 )
-from pylibbpf.link.cgroup import ATTACH_TYPES
 from pylibbpf.programs import CgroupSkb, LsmCgroup
 from tests.link.harness import AttachmentConformance, LinkConformance, Subject, older_than
 from tests.link.places import Cgroup
@@ -226,7 +226,7 @@ def test_the_classes_and_attach_cgroup_know_the_same_attach_types() -> None:
         *(programs.CgroupSkb, programs.CgroupSock, programs.CgroupSockAddr, programs.CgroupSockopt),
         *(programs.CgroupSysctl, programs.CgroupDevice, programs.SockOps, programs.LsmCgroup),
     ]
-    assert {kind._type: kind._attach_types for kind in kinds} == ATTACH_TYPES
+    assert {kind._type: kind._attach_types for kind in kinds} == ON_CGROUPS
 
 
 def test_a_section_that_says_no_direction_attaches_to_either(obj: bpf.Object, own_cgroup: Cgroup) -> None:
