@@ -32,7 +32,7 @@ AVAILABLE = Path("/sys/kernel/tracing/available_filter_functions")
 class TestKProbeMulti(LinkConformance):
     object, program = "kprobe_multi", "on_entry"
     kind, link_class = KProbeMulti, KProbeMultiLink
-    since = link_since = "5.18"
+    since = "5.18"
     flags = 0
 
     def attach(self, program: Any, where: Any) -> Link:
@@ -60,7 +60,7 @@ class TestKRetProbeMulti(TestKProbeMulti):
 
 class TestKProbeSession(TestKProbeMulti):
     object, program, kind = "kprobe_session", "on_both", KProbeSession  # type: ignore[assignment]
-    since = link_since = "6.10"
+    since = "6.10"
 
     def attach(self, program: Any, where: Any) -> Link:
         return attach_kprobe_multi(program, functions=[FUNCTION], session=True)

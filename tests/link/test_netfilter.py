@@ -25,7 +25,7 @@ pytestmark = pytest.mark.needs("libbpf_1_3")
 
 class TestNetfilter(OnDatagrams, LinkConformance):
     program, kind, link_class = "filter", Netfilter, NetfilterLink
-    since = link_since = "6.4"
+    since = "6.4"
     detachable = True
 
     def attach(self, program: Any, where: Any) -> Link:

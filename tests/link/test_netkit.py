@@ -63,7 +63,7 @@ def pair() -> Iterator[Pair]:
 class TestNetkit(LinkConformance):
     object, program, replacement = "packets", "primary", "other_primary"
     kind, link_class = Netkit, NetkitLink
-    since = link_since = "6.7"
+    since = "6.7"
     updatable = detachable = True
 
     @pytest.fixture

@@ -56,7 +56,7 @@ class _OnSockets(AttachmentConformance):
 
 
 class _ByLink(_OnSockets, LinkConformance):
-    since = link_since = "6.10"
+    since = "6.10"
     updatable = detachable = True
 
     def attach(self, program: Any, where: Sockets) -> Link:

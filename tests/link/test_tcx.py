@@ -24,7 +24,7 @@ pytestmark = pytest.mark.needs("libbpf_1_3")
 
 class TestTcx(OnDatagrams, LinkConformance):
     program, replacement, kind, link_class = "ingress", "other_ingress", Tcx, TcxLink
-    since = link_since = "6.6"
+    since = "6.6"
     updatable = detachable = True
 
     def attach(self, program: Any, where: Any) -> Link:

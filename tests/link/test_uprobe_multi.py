@@ -29,7 +29,7 @@ Find = Callable[[str], Path]
 class TestUProbeMulti(LinkConformance):
     object, program = "uprobe_multi", "on_entry"
     kind, link_class = UProbeMulti, UProbeMultiLink
-    since = link_since = "6.6"
+    since = "6.6"
     flags = 0
 
     def attach(self, program: Any, where: Any) -> Link:
@@ -62,7 +62,7 @@ class TestURetProbeMulti(TestUProbeMulti):
 
 class TestUProbeSession(TestUProbeMulti):
     object, program, kind = "uprobe_session", "on_both", UProbeSession  # type: ignore[assignment]
-    since = link_since = "6.13"
+    since = "6.13"
 
     def attach(self, program: Any, where: Any) -> Link:
         return attach_uprobe_multi(program, "libc.so.6", "getpgi?", session=True)

@@ -29,7 +29,7 @@ class _Xdp(OnDatagrams):
 
 
 class TestXdp(_Xdp, LinkConformance):
-    since = link_since = "5.9"
+    since = "5.9"
     updatable = detachable = True
 
     def check(self, info: Any, where: Any) -> None:
