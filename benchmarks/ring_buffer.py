@@ -85,19 +85,20 @@ def raw(events: Any, count: int) -> None:
         pass
 
 
-def callback(events: Any, count: int) -> int:
-    Callback.total = 0
-    if events.consume() != count:
-        sys.exit("not all events were delivered")
-    return Callback.total
+class Total:
+    """What a callback adds up."""
 
+    def __init__(self) -> None:
+        self.total = 0
 
-class Callback:
-    total = 0
+    def handle(self, event: Any) -> None:
+        self.total += event.sequence + event.pid
 
-    @classmethod
-    def handle(cls, event: Any) -> None:
-        cls.total += event.sequence + event.pid
+    def consume(self, events: Any, count: int) -> int:
+        self.total = 0
+        if events.consume() != count:
+            sys.exit("not all events were delivered")
+        return self.total
 
 
 def iterate_async(events: Any, count: int) -> int:
@@ -154,13 +155,14 @@ def main(way: str) -> None:
             "tuples": "=QQIIQ16s",
         }.get(way)
         options: dict[str, Any] = {"discriminator": "kind"} if way == "told" else {}
-        with bpf.RingBuffer(events, type, Callback.handle, **options) as reader:
-            drain = way_of(way, reader, dtype)
+        total = Total()
+        with bpf.RingBuffer(events, type, total.handle, **options) as reader:
+            drain = way_of(way, reader, dtype, total)
             times = [measured(fill, drain, count) for _ in range(REPEATS + 1)][1:]
     print(sum(times) / REPEATS / count)
 
 
-def way_of(way: str, reader: Any, dtype: Any) -> Callable[[int], int | None]:
+def way_of(way: str, reader: Any, dtype: Any, total: Total) -> Callable[[int], int | None]:
     if way == "out":
         import numpy
 
@@ -172,7 +174,7 @@ def way_of(way: str, reader: Any, dtype: Any) -> Callable[[int], int | None]:
         return lambda count: leased(reader, dtype, count)
     ways: dict[str, Callable[[Any, int], int | None]] = {
         "typed": typed, "told": typed, "tuples": tuples, "bytes": raw,
-        "callback": callback, "async": iterate_async,
+        "callback": total.consume, "async": iterate_async,
     }  # fmt: skip
     return lambda count: ways[way](reader, count)
 

@@ -727,6 +727,73 @@ void glue_reader_drain_into(struct glue_reader *reader, void *out, uint32_t capa
 	reader->heads = heads;
 }
 
+/* --- records of several types --------------------------------------------- */
+
+static int64_t integer_at(const char *data, uint32_t size, bool is_signed)
+{
+	union {
+		uint8_t u8; int8_t s8; uint16_t u16; int16_t s16; uint32_t u32; int32_t s32; int64_t s64;
+	} value;
+
+	memcpy(&value, data, size);
+	switch (size) {
+	case 1:
+		return is_signed ? value.s8 : value.u8;
+	case 2:
+		return is_signed ? value.s16 : value.u16;
+	case 4:
+		return is_signed ? value.s32 : (int64_t)value.u32;
+	default:
+		return value.s64;
+	}
+}
+
+static int compare_values(const void *one, const void *other)
+{
+	int64_t first = *(const int64_t *)one, second = *(const int64_t *)other;
+
+	return first < second ? -1 : first > second;
+}
+
+static uint32_t type_of(const struct glue_types *types, const char *data)
+{
+	int64_t value = integer_at(data + types->offset, types->size, types->is_signed);
+	const int64_t *found = bsearch(&value, types->values, types->count, sizeof(value), compare_values);
+
+	return found ? types->types[found - types->values] : types->other;
+}
+
+uint32_t glue_reader_tell(const struct glue_reader *reader, uint32_t position, const struct glue_types *types,
+			  uint32_t *order, uint32_t *counts)
+{
+	const struct glue_record *record = reader->records + position, *end = reader->records + reader->count;
+	uint32_t told = 0;
+
+	for (; record < end; record++) {
+		uint32_t type = GLUE_NO_TYPE;
+
+		if (!record->lost) {
+			type = type_of(types, reader->whole + record->start);
+			if (type == GLUE_NO_TYPE || record->end - record->start < types->sizes[type])
+				break;
+			counts[type]++;
+		}
+		order[told++] = type;
+	}
+	return told;
+}
+
+void glue_reader_gather(const struct glue_reader *reader, uint32_t position, const uint32_t *order,
+			uint32_t count, uint32_t type, uint32_t size, void *out)
+{
+	const struct glue_record *records = reader->records + position;
+	uint32_t i;
+
+	for (i = 0; i < count; i++)
+		if (order[i] == type)
+			out = mempcpy(out, reader->whole + records[i].start, size);
+}
+
 /* --- a ring that is read where it lies ------------------------------------ */
 
 /* Top bits of the length in the header of a record: linux/bpf.h, BPF_RINGBUF_BUSY_BIT and _DISCARD_BIT. */

@@ -145,6 +145,34 @@ void glue_reader_drain(struct glue_reader *reader);
 void glue_reader_drain_into(struct glue_reader *reader, void *out, uint32_t capacity);
 
 /*
+ * The types that an integer in each record tells apart. One more type may stand for all
+ * values that are not listed.
+ */
+struct glue_types {
+	uint32_t offset;	/* of the integer in the record */
+	uint32_t size;		/* 1, 2, 4 or 8 bytes */
+	bool is_signed;
+	uint32_t count;
+	const int64_t *values;	/* ascending; unsigned ones of 64 bits reinterpreted */
+	const uint32_t *types;	/* the type of each value: an index into sizes */
+	uint32_t other;		/* the type of all other values, or GLUE_NO_TYPE */
+	const uint32_t *sizes;	/* bytes that a record of each type must have */
+};
+
+#define GLUE_NO_TYPE 0xffffffff
+
+/*
+ * Writes the type of each record of the batch from a position on, GLUE_NO_TYPE for a notice of lost
+ * samples, and stops before a record that has no type or is shorter than its type. Needs keep_whole.
+ * Returns how many it wrote, and counts them by type.
+ */
+uint32_t glue_reader_tell(const struct glue_reader *reader, uint32_t position, const struct glue_types *types,
+			  uint32_t *order, uint32_t *counts);
+/* Copies the first bytes of the records of one type, one behind the other. */
+void glue_reader_gather(const struct glue_reader *reader, uint32_t position, const uint32_t *order,
+			uint32_t count, uint32_t type, uint32_t size, void *out);
+
+/*
  * The committed records of a mapped ring from a position on, discarded ones left out. Places are
  * offsets into the data pages, which are mapped twice in a row.
  */

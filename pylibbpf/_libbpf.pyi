@@ -136,6 +136,7 @@ class _Lib:
     MAPS_RELAX_COMPAT: int
     BPF_LOG_BUF_SIZE: int
     GLUE_MISSING: int
+    GLUE_NO_TYPE: int
     GLUE_MAP_OTHER: int
     GLUE_MAP_OTHER_SIGNED: int
     BPF_CGROUP_ITER_ORDER_UNSPEC: int
@@ -766,6 +767,20 @@ class _Lib:
     def glue_reader_lost(self, reader: CData, cpu: int, /) -> int: ...
     def glue_reader_drain(self, reader: CData, /) -> None: ...
     def glue_reader_drain_into(self, reader: CData, out: CData, capacity: int, /) -> None: ...
+    def glue_reader_tell(
+        self, reader: CData, position: int, types: CData, order: CData, counts: CData, /
+    ) -> int: ...
+    def glue_reader_gather(
+        self,
+        reader: CData,
+        position: int,
+        order: CData | list[int] | tuple[int, ...],
+        count: int,
+        type: int,
+        size: int,
+        out: CData,
+        /,
+    ) -> None: ...
     def glue_lease_peek(
         self, lease: CData, positions: CData | bytes, data: CData | bytes, size: int, capacity: int, /
     ) -> None: ...

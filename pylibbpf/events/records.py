@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+import sys
+from collections.abc import Iterator, Sequence
+from itertools import repeat
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
-from .._native import ffi
+from .._native import ffi, lib
 from ..errors import FormatError
 
 if TYPE_CHECKING:
@@ -79,10 +81,6 @@ class UnknownRecordError(BadRecordError):
         self.value = value
 
 
-# Makes the event of the record that begins somewhere in bytes.
-Decoder = Callable[[bytes, int], Any]
-
-
 class Records(Generic[T]):
     """How the records of a reader are drained, and what they become.
 
@@ -119,10 +117,6 @@ class Records(Generic[T]):
 
     def refusal(self, reader: CData, position: int) -> Refusal:
         """Why the record at a position is no event."""
-        raise NotImplementedError
-
-    def decoder(self) -> Decoder:
-        """For one record among others of other types."""
         raise NotImplementedError
 
     def of_heads(self, heads: bytearray, count: int) -> Sequence[T]:
@@ -176,6 +170,24 @@ class Places:
         self.lost: list[int] = words[3::4].tolist()
 
 
+class Place(NamedTuple):
+    """Where the integer lies that tells types apart, and what it is."""
+
+    offset: int
+    size: int
+    signed: bool
+
+    def as_signed_64(self, value: int) -> int:
+        """As the glue compares values."""
+        return value - (1 << 64) if value >= 1 << 63 else value
+
+    def read(self, record: bytes) -> int:
+        """The value in a record."""
+        return int.from_bytes(
+            record[self.offset : self.offset + self.size], sys.byteorder, signed=self.signed
+        )
+
+
 def whole_bytes(reader: CData) -> bytes:
     """All of a batch's records."""
     return bytes(ffi.buffer(reader.whole, reader.used))
@@ -205,9 +217,12 @@ class Raw(Records[Any]):
         self._view = view
 
     def unpack(self, reader: CData, position: int) -> Sequence[Any]:
-        places = Places(reader, position)
-        data: Any = memoryview(whole_bytes(reader)) if self._view else ffi.buffer(reader.whole, reader.used)
+        places, data = Places(reader, position), self.of_whole(reader)
         return [data[start:end] for start, end in zip(places.starts, places.ends, strict=True)]
+
+    def of_whole(self, reader: CData) -> Any:
+        """All of a batch's records, of which each is a slice."""
+        return memoryview(whole_bytes(reader)) if self._view else ffi.buffer(reader.whole, reader.used)
 
 
 class Structures(Heads[Any]):
@@ -232,10 +247,6 @@ class Structures(Heads[Any]):
     def bytes_of(self, events: Sequence[Any]) -> bytes:
         return b"".join(map(bytes, events))
 
-    def decoder(self) -> Decoder:
-        decoder: Decoder = self.cls.from_buffer_copy
-        return decoder
-
 
 class Values(Heads[Any]):
     """A value of a BTF type that is no struct: an int, an enum, a list."""
@@ -252,9 +263,6 @@ class Values(Heads[Any]):
     def bytes_of(self, events: Sequence[Any]) -> bytes:
         return b"".join(map(self._encode, events))
 
-    def decoder(self) -> Decoder:
-        return self._decode
-
 
 class Tuples(Heads[Any]):
     """A tuple of the values of a struct format."""
@@ -268,9 +276,6 @@ class Tuples(Heads[Any]):
 
     def bytes_of(self, events: Sequence[Any]) -> bytes:
         return b"".join(self._format.pack(*event) for event in events)
-
-    def decoder(self) -> Decoder:
-        return self._format.unpack_from
 
 
 class Array(Heads[Any]):
@@ -290,12 +295,6 @@ class Array(Heads[Any]):
         import numpy
 
         return numpy.frombuffer(heads, self.dtype, count)
-
-    def decoder(self) -> Decoder:
-        import numpy
-
-        dtype = self.dtype
-        return lambda data, start: numpy.frombuffer(data, dtype, 1, start)[0]
 
     def bytes_of(self, events: Sequence[Any]) -> bytes:
         return b"".join(event.tobytes() for event in events)
@@ -324,58 +323,74 @@ class WithTails(Records[Any]):
 
 
 class Told(Records[Any]):
-    """Records of several types: a field that they have in common tells which."""
+    """Records of several types: an integer that they have in common tells which.
+
+    The glue sorts a batch by type, the records of each type become events at once, as
+    if there were no others, and are then put back into their order.
+    """
 
     whole = True
 
     def __init__(
-        self,
-        types: dict[int, Records[Any]],
-        other: Records[Any] | None,
-        field: str,
-        place: tuple[int, str, int],
-        tails: bool,
+        self, types: dict[int, Heads[Any]], other: Records[Any] | None, field: str, place: Place, tails: bool
     ) -> None:
-        """The field's place: its offset, its format for struct, and its bytes."""
-        import struct
-
         super().__init__(f"records told apart by {field}", 0)
-        offset, format, size = place
-        self.least = offset + size
+        self.least = place.offset + place.size
         self._field = field
-        self._kind_at = struct.Struct(f"={format}").unpack_from
-        self._offset = offset
+        self._place = place
         self._tails = tails
-        self._types = {kind: (each.stride, each.decoder(), each.name) for kind, each in types.items()}
-        # Whole bytes where there is nothing to decode.
-        self._other = (other.stride, other.decoder() if other.stride else None, other.name) if other else None
-
-    def _type_of(self, data: bytes, start: int) -> tuple[int, tuple[int, Decoder | None, str] | None]:
-        (kind,) = self._kind_at(data, start + self._offset)
-        return kind, self._types.get(kind, self._other)
+        # Each type once: an index into these is what the glue knows of a type.
+        self._types: list[Records[Any]] = [*types.values(), *([other] if other else [])]
+        self._sizes = [each.stride for each in self._types]
+        values = sorted((place.as_signed_64(value), index) for index, value in enumerate(types))
+        self._told = ffi.new("struct glue_types *")
+        self._told.offset, self._told.size, self._told.is_signed = place.offset, place.size, place.signed
+        self._told.count = len(values)
+        self._told.other = len(types) if other else lib.GLUE_NO_TYPE
+        # The struct owns none of these.
+        self._values = self._told.values = ffi.new("int64_t[]", [value for value, _ in values])
+        self._indexes = self._told.types = ffi.new("uint32_t[]", [index for _, index in values])
+        self._least_sizes = self._told.sizes = ffi.new("uint32_t[]", self._sizes)
 
     def unpack(self, reader: CData, position: int) -> Sequence[Any]:
-        data, places = whole_bytes(reader), Places(reader, position)
-        kind_at, offset, types, other, tails = (
-            *(self._kind_at, self._offset, self._types.get, self._other, self._tails),
-        )
-        events: list[Any] = []
-        for start, end, lost in zip(places.starts, places.ends, places.lost, strict=True):
-            if lost:
-                events.append(None)
+        order = ffi.new("uint32_t[]", reader.count - position)
+        counts = ffi.new("uint32_t[]", len(self._types))
+        told = lib.glue_reader_tell(reader, position, self._told, order, counts)
+        by_type: dict[int, Iterator[Any]] = {lib.GLUE_NO_TYPE: repeat(None)}
+        for type, records in enumerate(self._types):
+            if not counts[type]:
                 continue
-            found = types(kind_at(data, start + offset)[0], other)
-            if found is None or start + found[0] > end:
-                break
-            size, decode, _ = found
-            event = data[start:end] if decode is None else decode(data, start)
-            events.append((event, data[start + size : end] if decode else b"") if tails else event)
-        return events
+            if isinstance(records, Raw):
+                places = Places(reader, position)
+                spans = zip(places.starts, places.ends, order, strict=False)
+                data = records.of_whole(reader)
+                by_type[type] = iter([data[start:end] for start, end, found in spans if found == type])
+            else:
+                heads = bytearray(counts[type] * records.stride)
+                memory = ffi.from_buffer(heads)
+                lib.glue_reader_gather(reader, position, order, told, type, records.stride, memory)
+                ffi.release(memory)
+                by_type[type] = iter(records.of_heads(heads, counts[type]))
+        types = ffi.unpack(order, told)
+        events = [*map(next, map(by_type.__getitem__, types))]
+        return [*zip(events, self._tails_of(reader, position, types), strict=True)] if self._tails else events
+
+    def _tails_of(self, reader: CData, position: int, types: list[int]) -> list[bytes]:
+        """What each record has behind its type; nothing behind whole records and notices."""
+        places, data = Places(reader, position), ffi.buffer(reader.whole, reader.used)
+        sizes = dict(enumerate(self._sizes))
+        return [
+            data[start + size : end] if (size := sizes.get(type, 0)) else b""
+            for start, end, type in zip(places.starts, places.ends, types, strict=False)
+        ]
 
     def refusal(self, reader: CData, position: int) -> Refusal:
-        data, place = whole_bytes(reader), reader.records[position]
-        record = data[place.start : place.end]
-        kind, found = self._type_of(data, place.start)
-        if found is None:
-            return Refusal(record, place.source, value=(self._field, kind))
-        return Refusal(record, place.source, type=(found[2], found[0]))
+        place = reader.records[position]
+        record = whole_bytes(reader)[place.start : place.end]
+        value = self._place.read(record)
+        index = dict(zip(self._values, self._indexes, strict=True)).get(self._place.as_signed_64(value))
+        if index is None:
+            if self._told.other == lib.GLUE_NO_TYPE:
+                return Refusal(record, place.source, value=(self._field, value))
+            index = self._told.other
+        return Refusal(record, place.source, type=(self._types[index].name, self._sizes[index]))

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..errors import NameNotFoundError
-from .records import Array, Raw, Records, Structures, Told, Tuples, Values, WithTails
+from .records import Array, Heads, Place, Raw, Records, Structures, Told, Tuples, Values, WithTails
 
 if TYPE_CHECKING:
     from ..btf import Btf
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 # What begins the format of a Struct, and no name in C.
 _BYTE_ORDERS = ("@", "=", "<", ">", "!")
-_FORMATS = {1: "b", 2: "h", 4: "i", 8: "q"}
 
 
 def records_of(
@@ -139,9 +138,9 @@ def _require_plain(cls: Any, where: str) -> None:
 def _told(of: Mapping[Any, object], btfs: Iterable[Btf], discriminator: str | None, tails: bool) -> Told:
     if not discriminator:
         raise TypeError("types by value need a discriminator: the name of the field that has the value")
-    types: dict[int, Records[Any]] = {}
+    types: dict[int, Heads[Any]] = {}
     other = _plain(of[None], btfs) if None in of else None
-    place: tuple[int, str, int] | None = None
+    place: Place | None = None
     for key, type in of.items():
         if key is None:
             continue
@@ -149,12 +148,13 @@ def _told(of: Mapping[Any, object], btfs: Iterable[Btf], discriminator: str | No
             type = _find(type, btfs)
         records = _plain(type, btfs)
         found = _place_of(type, discriminator)
-        if place is not None and (found[0], found[2]) != (place[0], place[2]):
+        if place is not None and found[:2] != place[:2]:
             raise ValueError(
-                f"{discriminator} is not at the same place in all types: {records.name} has {found[2]} bytes "
-                f"at offset {found[0]}, another has {place[2]} at {place[0]}"
+                f"{discriminator} is not at the same place in all types: {records.name} has {found.size} "
+                f"bytes at offset {found.offset}, another has {place.size} at {place.offset}"
             )
         place = place or found
+        assert isinstance(records, Heads)
         types[_key(key, type, discriminator)] = records
     if place is None:
         raise ValueError("types by value need at least one value")
@@ -176,8 +176,8 @@ def _key(key: object, type: Any, discriminator: str) -> int:
     return int(key)
 
 
-def _place_of(type: Any, path: str) -> tuple[int, str, int]:
-    """Where a type has the discriminator: offset, format for struct, bytes."""
+def _place_of(type: Any, path: str) -> Place:
+    """Where a type has the discriminator."""
     from ..btf.types import Type
 
     if isinstance(type, Type):
@@ -185,19 +185,19 @@ def _place_of(type: Any, path: str) -> tuple[int, str, int]:
         if field.bitfield_size:
             raise TypeError(f"{type}.{path} is a bitfield")
         codec = type.btf.codec(field.type)
-        offset, size, signed = field.offset, field.size, bool(codec.format and codec.format.islower())
+        place = Place(field.offset, field.size, bool(codec.format and codec.format.islower()))
     elif _is_dtype(type):
-        offset, size, signed = _dtype_place(type, path)
+        place = _dtype_place(type, path)
     elif isinstance(type, (struct.Struct, str)) or not hasattr(type, "_fields_"):
         raise TypeError(f"{type!r} has no field {path!r}: types that are told apart have named fields")
     else:
-        offset, size, signed = _ctypes_place(type, path)
-    if size not in _FORMATS:
-        raise TypeError(f"{path} has {size} bytes: it is no integer")
-    return offset, _FORMATS[size] if signed else _FORMATS[size].upper(), size
+        place = _ctypes_place(type, path)
+    if place.size not in (1, 2, 4, 8):
+        raise TypeError(f"{path} has {place.size} bytes: it is no integer")
+    return place
 
 
-def _dtype_place(dtype: Any, path: str) -> tuple[int, int, bool]:
+def _dtype_place(dtype: Any, path: str) -> Place:
     offset = 0
     for name in path.split("."):
         if name not in (dtype.fields or {}):
@@ -206,10 +206,10 @@ def _dtype_place(dtype: Any, path: str) -> tuple[int, int, bool]:
         offset += within
     if dtype.kind not in "iub":
         raise TypeError(f"{path} is no integer: it is {dtype}")
-    return offset, dtype.itemsize, dtype.kind == "i"
+    return Place(offset, dtype.itemsize, dtype.kind == "i")
 
 
-def _ctypes_place(cls: Any, path: str) -> tuple[int, int, bool]:
+def _ctypes_place(cls: Any, path: str) -> Place:
     import ctypes
 
     offset = 0
@@ -223,4 +223,4 @@ def _ctypes_place(cls: Any, path: str) -> tuple[int, int, bool]:
         cls = fields[name][1]
     if not issubclass(cls, ctypes._SimpleCData) or cls._type_ not in "bBhHiIlLqQ?":
         raise TypeError(f"{path} is no integer: it is a {cls.__name__}")
-    return offset, ctypes.sizeof(cls), cls._type_.islower()
+    return Place(offset, ctypes.sizeof(cls), cls._type_.islower())
