@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
-"""python -m benchmarks [NAME ...]: runs the benchmarks, prints one table. Status 1 if a limit is missed."""
+"""python -m benchmarks [NAME ...]: runs the benchmarks, prints their figures. Status 1: a limit is missed."""
 
 from __future__ import annotations
 
 import argparse
 import json
-import platform
 import sys
 from importlib import import_module
+from pathlib import Path
+
+from . import report
 
 NAMES = (
     "import_time",
@@ -22,32 +24,26 @@ NAMES = (
     "variables",
     "btf_find",
 )
-HEADER = ["", "pylibbpf", "beside", "result", "spread", "limit", ""]
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(NAMES)}; all by default")
     parser.add_argument("--json", action="store_true", help="print every round, as JSON")
+    parser.add_argument("--page", type=Path, metavar="FILE", help="write docs/performance.md")
     options = parser.parse_args()
     for name in options.names:
         if name not in NAMES:
             parser.error(f"there is no benchmark {name!r}; there are {', '.join(NAMES)}")
-    figures = [
-        figure
-        for name in options.names or NAMES
-        for figure in import_module(f".{name}", __package__).figures()
-    ]
+    sections = [report.measured(import_module(f".{name}", __package__)) for name in options.names or NAMES]
+    figures = [figure for section in sections for figure in section.figures]
     if options.json:
-        print(
-            json.dumps([vars(figure) | {"result": figure.result, "good": figure.good} for figure in figures])
-        )
+        facts = [vars(figure) | {"result": figure.result, "good": figure.good} for figure in figures]
+        print(json.dumps(facts))
     else:
-        rows = [HEADER, *(figure.row() for figure in figures)]
-        widths = [max(len(row[column]) for row in rows) for column in range(len(HEADER))]
-        print(f"Python {platform.python_version()}, Linux {platform.release()}; medians")
-        for row in rows:
-            print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        print(report.table(figures))
+    if options.page:
+        options.page.write_text(report.page(sections))
     return 0 if all(figure.good for figure in figures) else 1
 
 

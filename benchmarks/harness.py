@@ -37,6 +37,7 @@ class Figure:
         limit: the largest good value, of the ratio where there is a reference; inf for none.
         of_difference: compare ours minus the reference with the limit, and not the ratio.
         of_value: compare ours alone with the limit; the reference is there to be seen.
+        beside: whose rounds the reference's are.
     """
 
     name: str
@@ -46,6 +47,14 @@ class Figure:
     limit: float
     of_difference: bool = False
     of_value: bool = False
+    beside: str = "C"
+
+    @property
+    def ratio(self) -> float | None:
+        """Ours over the reference's, the median of the rounds; None without a reference."""
+        if not self.reference:
+            return None
+        return statistics.median(o / t for o, t in zip(self.values, self.reference, strict=True))
 
     @property
     def compared(self) -> list[float]:
@@ -64,17 +73,28 @@ class Figure:
         return self.result <= self.limit
 
     def row(self) -> list[str]:
+        """The cells of its line: see COLUMNS."""
+
         def median(values: list[float]) -> str:
-            return f"{statistics.median(values):.2f} {self.unit}" if values else ""
+            return f"{statistics.median(values):,.2f} {self.unit}"
 
         unit = self.unit if self.of_difference or self.of_value or not self.reference else "x"
-        spread = f"{min(self.compared):.2f} to {max(self.compared):.2f}"
-        verdict = "" if self.limit == inf else "good" if self.good else "MISSED"
-        shown = f"{self.result:.2f} {unit}"
+        over = " over" if self.of_difference else ""
         return [
-            *(self.name, median(self.values), median(self.reference), shown, spread),
-            *("" if self.limit == inf else f"{self.limit:g} {unit}", verdict),
+            self.name,
+            f"{self.ratio:.2f} x {self.beside}" if self.ratio is not None else "",
+            median(self.values),
+            median(self.reference) if self.reference else "",
+            f"{self.result:,.2f} {unit}{over}",
+            f"{min(self.compared):,.2f} to {max(self.compared):,.2f}",
+            "" if self.limit == inf else f"{self.limit:g} {unit}{over}",
+            "" if self.limit == inf else "good" if self.good else "MISSED",
         ]
+
+
+# Of a row: what was measured, ours over the reference's, the medians of both, what is compared with the
+# limit and how far its rounds spread, the limit, and whether it is kept.
+COLUMNS = ["", "ratio", "pylibbpf", "beside", "judged", "spread", "limit", ""]
 
 
 def compile_c(name: str) -> Path:

@@ -1,29 +1,33 @@
 # SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
 """Draining events of 48 bytes from a ring buffer, in each way there is, beside C (ring_buffer.c) and bcc.
 
-The time is the CPU's, of one event, of draining alone. bcc's Python module is measured where it is
-installed (Debian: python3-bpfcc): its ring buffer callback on the same map, in the same way.
+The time is the CPU's, of one event, of draining alone. Where they are installed, bcc's Python module
+(Debian: python3-bpfcc, its ring buffer callback) and cilium/ebpf's reader (golang-github-cilium-ebpf-dev,
+`ReadInto`) are measured on the same map in the same way.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from .harness import HERE, ROOT, Figure, compile_c, in_turns, python
+from .harness import BUILD, HERE, ROOT, Figure, compile_c, in_turns, python
 
 OBJECT = HERE / "ring_buffer.bpf.o"
 REPEATS = 3
 ROUNDS = 5
 # bcc belongs to the system's Python.
 SYSTEM_PYTHON = "/usr/bin/python3"
+# Where Debian has Go's libraries: golang-go, golang-github-cilium-ebpf-dev.
+GO_LIBRARIES = Path("/usr/share/gocode")
 
 
 def figures() -> list[Figure]:
@@ -45,11 +49,20 @@ def figures() -> list[Figure]:
         Figure("ring buffer: a typed callback", *beside("callback", c), "ns", 300, of_value=True),
         Figure("ring buffer: struct format, two items read", *beside("tuples", c), "ns", float("inf")),
         Figure("ring buffer: bytes", *beside("bytes", c), "ns", float("inf")),
-        Figure("ring buffer: async for beside for", *beside("async", command("typed")), "ns", 1.3),
+        Figure("ring buffer: async for", *beside("async", command("counted")), "ns", 1.3, beside="for"),
+        Figure(
+            "ring buffer: the least asynchronous generator around for",
+            *beside("async_least", command("counted")),
+            "ns",
+            float("inf"),
+            beside="for",
+        ),
     ]
     if has_bcc():
         ours, theirs = beside("typed", command("bcc"))
-        made.append(Figure("ring buffer: a typed event beside bcc's callback", ours, theirs, "ns", 0.4))
+        made.append(
+            Figure("ring buffer: a typed event, two fields read", ours, theirs, "ns", 0.4, beside="bcc")
+        )
     return made
 
 
@@ -61,6 +74,19 @@ def has_bcc() -> bool:
             [SYSTEM_PYTHON, "-c", "import bcc"], check=False, capture_output=True
         ).returncode
     )
+
+
+def go_reader() -> Path | None:
+    """cilium/ebpf's reader (ring_buffer.go), built with Debian's packages where they are installed."""
+    compiler = shutil.which("go")
+    if not compiler or not (GO_LIBRARIES / "src/github.com/cilium/ebpf/ringbuf").is_dir():
+        return None
+    source, program = HERE / "ring_buffer.go", BUILD / "ring_buffer_go"
+    if not program.exists() or program.stat().st_mtime < source.stat().st_mtime:
+        BUILD.mkdir(parents=True, exist_ok=True)
+        environment = os.environ | {"GO111MODULE": "off", "GOPATH": str(GO_LIBRARIES)}
+        subprocess.run([compiler, "build", "-o", str(program), str(source)], check=True, env=environment)
+    return program
 
 
 # --- the ways -------------------------------------------------------------------------------
@@ -101,6 +127,18 @@ class Total:
         return self.total
 
 
+def counted(events: Any, count: int) -> int:
+    """`for` with the same body as `iterate_async`, which no islice can end."""
+    total = 0
+    left = count
+    for event in events:
+        total += event.sequence + event.pid
+        left -= 1
+        if not left:
+            break
+    return total
+
+
 def iterate_async(events: Any, count: int) -> int:
     async def main() -> int:
         total = 0
@@ -113,6 +151,16 @@ def iterate_async(events: Any, count: int) -> int:
         return total
 
     return asyncio.run(main())
+
+
+def iterate_async_least(events: Any, count: int) -> int:
+    """What the language alone costs: no loop is asked, nothing is awaited."""
+
+    async def around() -> AsyncIterator[Any]:
+        for event in events:
+            yield event
+
+    return iterate_async(around(), count)
 
 
 def arrays(read: Callable[[], Any], count: int) -> None:
@@ -143,13 +191,14 @@ def main(way: str) -> None:
         events = obj.maps["events"]
         fill = obj.programs["fill"].test_run
         count = obj.variables["count"].value
-        if way == "bcc":
-            print(beside_bcc(events.fd, fill, count))
+        if way in ("bcc", "go"):
+            other = [SYSTEM_PYTHON, str(HERE / "ring_buffer_bcc.py")] if way == "bcc" else [str(go_reader())]
+            print(elsewhere(other, events.fd, fill, count))
             return
         assert obj.btf is not None
         dtype = obj.btf.to_dtype("struct event") if way in ("array", "out", "lease") else None
         type: Any = {
-            **dict.fromkeys(("typed", "callback", "async"), "struct event"),
+            **dict.fromkeys(("typed", "counted", "callback", "async", "async_least"), "struct event"),
             **dict.fromkeys(("array", "out"), dtype),
             "told": {7: "struct event"},
             "tuples": "=QQIIQ16s",
@@ -173,8 +222,8 @@ def way_of(way: str, reader: Any, dtype: Any, total: Total) -> Callable[[int], i
     if way == "lease":
         return lambda count: leased(reader, dtype, count)
     ways: dict[str, Callable[[Any, int], int | None]] = {
-        "typed": typed, "told": typed, "tuples": tuples, "bytes": raw,
-        "callback": total.consume, "async": iterate_async,
+        "typed": typed, "counted": counted, "told": typed, "tuples": tuples, "bytes": raw,
+        "callback": total.consume, "async": iterate_async, "async_least": iterate_async_least,
     }  # fmt: skip
     return lambda count: ways[way](reader, count)
 
@@ -190,22 +239,22 @@ def measured(fill: Callable[[], object], drain: Callable[[int], int | None], cou
     return end - start
 
 
-def beside_bcc(fd: int, fill: Callable[[], object], count: int) -> float:
-    """The same work by bcc, in a process of its own that asks for each filling by a line."""
-    command = [SYSTEM_PYTHON, str(HERE / "ring_buffer_bcc.py"), str(fd), str(count), str(REPEATS)]
+def elsewhere(reader: list[str], fd: int, fill: Callable[[], object], count: int) -> float:
+    """The same work by a program that asks for each filling by a line."""
     os.set_inheritable(fd, True)
     with subprocess.Popen(
-        command, cwd=ROOT, pass_fds=[fd], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as bcc:
-        assert bcc.stdin is not None
-        assert bcc.stdout is not None
+        [*reader, *map(str, (fd, count, REPEATS))],
+        cwd=ROOT, pass_fds=[fd], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdin is not None
+        assert process.stdout is not None
         line = ""
-        for line in bcc.stdout:
+        for line in process.stdout:
             if line.strip() != "fill":
                 break
             fill()
-            bcc.stdin.write("filled\n")
-            bcc.stdin.flush()
+            process.stdin.write("filled\n")
+            process.stdin.flush()
     return float(line)
 
 
