@@ -87,6 +87,8 @@ def no_leaks(request: pytest.FixtureRequest) -> Iterator[None]:
         for handle in list(_made_at)
         if handle not in live and handle._unfreed and handle._value is not None
     ]
+    # What is left lives on with pytest or with fixtures: the next test's collections leave it out.
+    gc.freeze()
     fds = {fd: target for fd, target in open_fds().items() if before.get(fd) != target}
     if handles or fds:
         stacks = "\n".join(
