@@ -29,6 +29,10 @@ help:  ## list the tasks
 libbpf:  ## fill libbpf/ with the vendored release: from the forge, the cache, Debian, or LIBBPF_TARBALL=path
 	@$(PYTHON) packaging/libbpf.py
 
+.PHONY: upgrade-libbpf
+upgrade-libbpf:  ## vendor the newest libbpf, or RELEASE=1.8.0 (and LIBBPF_TARBALL=path): gitlink, ids, cdef; shows what is new
+	@$(PYTHON) packaging/upgrade.py $(if $(RELEASE),--release $(RELEASE)) $(if $(LIBBPF_TARBALL),--tarball $(LIBBPF_TARBALL))
+
 # The extension and the virtual environment
 
 .PHONY: build preflight
@@ -43,7 +47,7 @@ $(VENV_PYTHON): | preflight
 # What pyproject.toml asks for, and an editable install: `import pylibbpf` is this checkout.
 $(VENV)/installed: pyproject.toml setup.py | preflight libbpf $(VENV_PYTHON)
 	$(PIP) install --quiet --upgrade pip 'setuptools>=77' 'cffi>=1.17'
-	$(PIP) install --quiet --no-build-isolation --editable '.[numpy,symbols,test,lint,docs]'
+	$(PIP) install --quiet --no-build-isolation --editable '.[numpy,symbols,examples,test,lint,docs]'
 	@touch $(EXTENSION) $@
 
 EXTENSION_SOURCES := build_ffi.py $(wildcard cdef/*.c cdef/*.h libbpf/src/*.c libbpf/src/*.h libbpf/src/*.map)
@@ -63,9 +67,11 @@ BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g -Wall -Wno-missing-declarations \
 
 # A library with static probes, for the tests of USDT.
 LIBRARIES := $(patsubst %.c,%,$(wildcard tests/bpf/*.lib.c))
+# Programs that the examples look at.
+PROGRAMS := $(patsubst %.c,%,$(wildcard examples/*.prog.c))
 
 .PHONY: objects
-objects: $(BPF_OBJECTS) $(LIBRARIES)
+objects: $(BPF_OBJECTS) $(LIBRARIES) $(PROGRAMS)
 
 %.bpf.o: %.bpf.c build/vmlinux.h Makefile | build/include/bpf
 	@mkdir -p build/depend
@@ -75,6 +81,10 @@ objects: $(BPF_OBJECTS) $(LIBRARIES)
 %.lib: %.lib.c Makefile
 	@echo cc $<
 	@cc -O2 -shared -fPIC -nostdlib $< -o $@
+
+%.prog: %.prog.c Makefile
+	@echo cc $<
+	@cc -O2 -Wall -fno-omit-frame-pointer $< -o $@
 
 -include $(wildcard build/depend/*.d)
 
@@ -115,6 +125,10 @@ test-kernels: build  ## run the tests in virtual machines, on Linux 5.10 to 7.x;
 	@$(PREFLIGHT) kernels
 	$(VENV_PYTHON) -m tests.kernels $(if $(KERNEL),--kernel $(KERNEL)) $(if $(TESTS),--tests $(TESTS))
 
+.PHONY: support-table
+support-table: build  ## write docs/support.rst, which kind attaches on which kernel, from what test-kernels reported
+	$(VENV_PYTHON) -m tests.kernels.support
+
 # A copy of the tree with an extension of its own: what runs there cannot import the ordinary one by mistake.
 define copy_tree
 	@rm -rf build/$(1) && mkdir -p build/$(1)
@@ -142,8 +156,41 @@ test-asan: kernel build  ## run the tests on an extension under AddressSanitizer
 		ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
 		$(VENV_PYTHON) $(PYTEST) -o faulthandler_timeout=1200 --ignore tests/packaging $(TESTS)
 
+# Executions of each target; all of these, or FUZZ_TARGETS=btf for one.
+FUZZ ?= 100000
+FUZZ_TARGETS ?= object btf btf_ext elf codec peek ring
+# libbpf reads files where they are mapped, on whatever bounds, and copies 0 bytes from NULL: see docs/hardening.rst.
+FUZZ_SANITIZE := -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize=alignment,nonnull-attribute \
+	-fno-sanitize-recover=undefined -fno-omit-frame-pointer
+.PHONY: fuzz
+fuzz: kernel build  ## fuzz what reads files and memory of others with atheris: FUZZ=100000 executions of each target
+	$(call copy_tree,fuzz)
+	$(PIP) install --quiet --target build/fuzz/site atheris
+	cd build/fuzz && CC='$(CLANG) $(FUZZ_SANITIZE)' LDSHARED='$(CLANG) -shared' $(VENV_PYTHON) build_ffi.py
+	cd build/fuzz && for target in $(FUZZ_TARGETS); do \
+		PYTHONPATH=$(CURDIR)/build/fuzz:$(CURDIR)/build/fuzz/site LD_PRELOAD=$(CURDIR)/build/fuzz/site/asan_with_fuzzer.so \
+		ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1 \
+		$(VENV_PYTHON) -X faulthandler -m tests.fuzz $$target corpus/$$target \
+			-artifact_prefix=$$target- -runs=$(FUZZ) || exit 1; done
+
+.PHONY: test-leaks
+test-leaks: kernel build  ## look for leaks of C memory with LeakSanitizer
+	$(call copy_tree,leaks)
+	cd build/leaks && CFLAGS='-fsanitize=address -fno-omit-frame-pointer' LDFLAGS=-fsanitize=address $(VENV_PYTHON) build_ffi.py
+	cd build/leaks && for target in $(FUZZ_TARGETS); do \
+		PYTHONPATH=$(CURDIR)/build/leaks PYTHONMALLOC=malloc LD_PRELOAD="$$(cc -print-file-name=libasan.so)" \
+		ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1:fast_unwind_on_malloc=0 \
+		LSAN_OPTIONS=suppressions=tests/hardening/leaks.supp:print_suppressions=0 \
+		$(VENV_PYTHON) -W ignore -m tests.fuzz.replay $$target || exit 1; done
+
+# Random operations; 50,000 take most of an hour.
+OPERATIONS ?= 50000
+.PHONY: test-stateful
+test-stateful: kernel build  ## random use of the whole library from four threads, for OPERATIONS=50000 operations
+	STATEFUL_OPERATIONS=$(OPERATIONS) $(VENV_PYTHON) $(PYTEST) -o faulthandler_timeout=36000 tests/stateful
+
 .PHONY: test-package
-test-package: build  ## build wheel and sdist and install them every way that the manual promises
+test-package: build $(VENV)/dist-tools  ## build wheel and sdist and install them every way that the manual promises
 	@$(PREFLIGHT) system-libbpf
 	$(VENV_PYTHON) -m pytest -m package tests/packaging
 
@@ -151,23 +198,48 @@ test-package: build  ## build wheel and sdist and install them every way that th
 bench: kernel build  ## measure against C on the same libbpf
 	$(VENV_PYTHON) -m benchmarks
 
+.PHONY: performance-page
+performance-page: kernel build  ## write docs/performance.md from what the benchmarks find
+	$(VENV_PYTHON) -m benchmarks --page docs/performance.md
+
 .PHONY: lint
-lint: build  ## ruff, mypy --strict, and the extension's stubs against the cdef
+lint: build  ## ruff, mypy --strict, the extension's stubs against the cdef, and the public surface
 	$(VENV_PYTHON) -m ruff check .
 	$(VENV_PYTHON) -m ruff format --check .
 	$(VENV_PYTHON) -m mypy --strict
 	$(VENV_PYTHON) cdef/stubs.py --check
+	$(VENV_PYTHON) packaging/surface.py --check
+
+.PHONY: surface
+surface: build  ## record the public names and signatures, which lint compares, in packaging/surface.txt
+	$(VENV_PYTHON) packaging/surface.py
 
 .PHONY: docs
 docs: build  ## build the manual and the API reference into build/docs
 	$(VENV_PYTHON) -m sphinx --quiet --fail-on-warning --keep-going -b html docs build/docs
 
+# The tools that look at what is published: tens of packages that nothing else needs.
+$(VENV)/dist-tools: $(VENV)/installed
+	$(PIP) install --quiet --group dist
+	@touch $@
+
 .PHONY: dist
-dist: build  ## build the sdist and, from it, the wheel into dist/
-	$(VENV_PYTHON) -m build --no-isolation
+dist: build $(VENV)/dist-tools  ## build the sdist and a manylinux wheel into dist/, and check both
+	$(VENV_PYTHON) packaging/dist.py
+
+.PHONY: deb
+deb: build $(VENV)/dist-tools  ## build the Debian package, on the installed libbpf, into build/deb
+	rm -rf build/deb
+	$(VENV_PYTHON) packaging/dist.py --sdist --outdir build/deb
+	packaging/deb.sh build/deb
+
+.PHONY: test-wheel
+test-wheel: kernel objects  ## install the wheel of dist/ in CPython 3.10 to 3.13 and test it; TESTS=tests for all
+	@ls dist/*.whl >/dev/null 2>&1 || $(MAKE) dist
+	$(PYTHON) packaging/try_wheel.py $(if $(TESTS),-- $(TESTS))
 
 .PHONY: clean
 clean:  ## remove all that was built; .venv and libbpf/ stay
 	rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
-	rm -f pylibbpf/*.so $(BPF_OBJECTS) $(LIBRARIES)
+	rm -f pylibbpf/*.so $(BPF_OBJECTS) $(LIBRARIES) $(PROGRAMS)
 	find pylibbpf tests examples benchmarks packaging docs cdef -name __pycache__ -prune -exec rm -rf {} +

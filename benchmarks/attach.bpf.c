@@ -7,62 +7,38 @@
 char LICENSE[] SEC("license") = "GPL";
 
 struct {
-	__uint(type, BPF_MAP_TYPE_SOCKHASH);
+	__uint(type, BPF_MAP_TYPE_SOCKMAP);
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, __u64);
 } sockets SEC(".maps");
 
-SEC("iter/task")
-int iter(struct bpf_iter__task *ctx)
-{
-	struct task_struct *task = ctx->task;
+#define RETURNS(section, name, value) \
+	SEC(section) int name(void *context) { return value; }
 
-	/* A record of 32 bytes, for benchmarks/iterator.py. */
-	if (task)
-		BPF_SEQ_PRINTF(ctx->meta->seq, "%7d %7d %-15s\n", task->tgid, task->pid, task->comm);
-	return 0;
-}
+RETURNS("iter/task", on_iter, 0)
+RETURNS("tp_btf/cgroup_mkdir", on_tp_btf, 0)
+RETURNS("raw_tp/cgroup_rmdir", on_raw_tp, 0)
+RETURNS("tp/cgroup/cgroup_rename", on_tracepoint, 0)
+RETURNS("perf_event", on_perf_event, 0)
+RETURNS("uprobe", on_uprobe, 0)
+RETURNS("uprobe.multi", on_uprobe_multi, 0)
+RETURNS("cgroup_skb/egress", on_cgroup, 1)
+RETURNS("sk_lookup", on_netns, SK_PASS)
+RETURNS("sk_msg", on_sockmap, SK_PASS)
+RETURNS("socket", on_socket_filter, 0)
+RETURNS("xdp", on_xdp, XDP_PASS)
+RETURNS("tcx/ingress", on_tcx, -1)
+RETURNS("netfilter", on_netfilter, 1)
+RETURNS("netkit/primary", on_netkit, -1)
+RETURNS("kprobe", on_kprobe, 0)
+RETURNS("kprobe.multi", on_kprobe_multi, 0)
+RETURNS("fentry/bpf_fentry_test1", on_fentry, 0)
+RETURNS("lsm/path_chroot", on_lsm, 0)
 
-SEC("tp_btf/cgroup_mkdir")
-int BPF_PROG(tp_btf)
-{
-	return 0;
-}
-
-SEC("raw_tp/cgroup_rmdir")
-int raw_tp(void *ctx)
-{
-	return 0;
-}
-
-SEC("tp/cgroup/cgroup_rename")
-int tracepoint(void *ctx)
-{
-	return 0;
-}
-
-/* A tracepoint takes a program once only: this one is attached meanwhile. */
-SEC("tp/cgroup/cgroup_rename")
-int held(void *ctx)
-{
-	return 0;
-}
-
-SEC("cgroup_skb/egress")
-int cgroup(struct __sk_buff *skb)
-{
-	return 1;
-}
-
-SEC("sk_lookup")
-int netns(struct bpf_sk_lookup *ctx)
-{
-	return SK_PASS;
-}
-
-SEC("sk_msg")
-int sockmap(struct sk_msg_md *msg)
-{
-	return SK_PASS;
-}
+/* A tracepoint takes a program once only, and so do devices: these are attached meanwhile. */
+RETURNS("tp/cgroup/cgroup_rename", held_tracepoint, 0)
+RETURNS("tcx/ingress", held_tcx, -1)
+RETURNS("netkit/primary", held_netkit, -1)
+RETURNS("fentry/bpf_fentry_test1", held_fentry, 0)
+RETURNS("lsm/path_chroot", held_lsm, 0)

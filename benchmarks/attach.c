@@ -1,37 +1,77 @@
 /* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
 /*
- * attach OBJECT KIND CGROUP BATCHES REPEATS: prints the CPU time of one attach and close in the
- * fastest batch, in nanoseconds.
+ * attach OBJECT KIND CGROUP FILE OFFSET BATCHES REPEATS: prints the CPU time of one attach and close in
+ * the fastest batch, in nanoseconds. At OFFSET of FILE there is a function, for uprobes.
  */
 #include <fcntl.h>
+#include <linux/perf_event.h>
+#include <net/if.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 #include <bpf.h>
 #include <libbpf.h>
 
+#define IS(name) (!strcmp(kind, name))
+
+static struct bpf_object *object;
 static struct bpf_program *program;
-static int cgroup, netns, sockets;
+static int cgroup, netns, sockets, event, sock;
+static const char *file;
+static unsigned long offset;
 
 static struct bpf_link *attach(const char *kind)
 {
-	if (!strcmp(kind, "iter"))
+	if (IS("iter"))
 		return bpf_program__attach_iter(program, NULL);
-	if (!strcmp(kind, "tp_btf"))
+	if (IS("tp_btf") || IS("fentry"))
 		return bpf_program__attach_trace(program);
-	if (!strcmp(kind, "raw_tp"))
+	if (IS("lsm"))
+		return bpf_program__attach_lsm(program);
+	if (IS("raw_tp"))
 		return bpf_program__attach_raw_tracepoint(program, "cgroup_rmdir");
-	if (!strcmp(kind, "tracepoint"))
+	if (IS("tracepoint"))
 		return bpf_program__attach_tracepoint(program, "cgroup", "cgroup_rename");
-	if (!strcmp(kind, "cgroup"))
+	if (IS("perf_event"))
+		return bpf_program__attach_perf_event(program, dup(event));
+	if (IS("kprobe"))
+		return bpf_program__attach_kprobe(program, false, "bpf_fentry_test1");
+	if (IS("kprobe_multi")) {
+		const char *function = "bpf_fentry_test1";
+		LIBBPF_OPTS(bpf_kprobe_multi_opts, options, .syms = &function, .cnt = 1);
+
+		return bpf_program__attach_kprobe_multi_opts(program, NULL, &options);
+	}
+	if (IS("uprobe"))
+		return bpf_program__attach_uprobe(program, false, 0, file, offset);
+	if (IS("uprobe_multi")) {
+		LIBBPF_OPTS(bpf_uprobe_multi_opts, options, .offsets = &offset, .cnt = 1);
+
+		return bpf_program__attach_uprobe_multi(program, 0, file, NULL, &options);
+	}
+	if (IS("cgroup"))
 		return bpf_program__attach_cgroup(program, cgroup);
-	if (!strcmp(kind, "netns"))
+	if (IS("netns"))
 		return bpf_program__attach_netns(program, netns);
-	if (!strcmp(kind, "sockmap"))
+	if (IS("sockmap"))
 		return bpf_program__attach_sockmap(program, sockets);
+	if (IS("xdp"))
+		return bpf_program__attach_xdp(program, if_nametoindex("lo"));
+	if (IS("tcx"))
+		return bpf_program__attach_tcx(program, if_nametoindex("lo"), NULL);
+	if (IS("netkit"))
+		return bpf_program__attach_netkit(program, if_nametoindex("nk0"), NULL);
+	if (IS("netfilter")) {
+		LIBBPF_OPTS(bpf_netfilter_opts, options, .pf = 2, .hooknum = 1, .priority = 1);
+
+		return bpf_program__attach_netfilter(program, &options);
+	}
 	return NULL;
 }
 
@@ -40,40 +80,66 @@ static int attach_raw_link(void)
 	return bpf_link_create(bpf_program__fd(program), cgroup, BPF_CGROUP_INET_EGRESS, NULL);
 }
 
+static void require(bool condition)
+{
+	if (!condition) {
+		perror("attach");
+		exit(1);
+	}
+}
+
 static void once(const char *kind)
 {
 	struct bpf_link *link;
-	int fd;
+	int fd, none = 0;
 
-	if (!strcmp(kind, "raw_link")) {
+	if (IS("raw_link")) {
 		fd = attach_raw_link();
-		if (fd < 0)
-			exit(1);
+		require(fd >= 0);
 		close(fd);
-		return;
+	} else if (IS("socket_filter")) {
+		fd = bpf_program__fd(program);
+		require(!setsockopt(sock, SOL_SOCKET, SO_ATTACH_BPF, &fd, sizeof(fd)));
+		require(!setsockopt(sock, SOL_SOCKET, SO_DETACH_BPF, &none, sizeof(none)));
+	} else {
+		link = attach(kind);
+		require(link);
+		bpf_link__destroy(link);
 	}
-	link = attach(kind);
-	if (!link)
-		exit(1);
-	bpf_link__destroy(link);
+}
+
+static bool hold_netfilter(int priority)
+{
+	LIBBPF_OPTS(bpf_netfilter_opts, options, .pf = 2, .hooknum = 1, .priority = priority);
+
+	return bpf_program__attach_netfilter(program, &options);
 }
 
 /*
  * The first links of a hook make the kernel patch its own code, for a time that varies by
  * hundreds of microseconds. A socket map takes one link only, and patches nothing.
  */
-static void hold(struct bpf_object *obj, const char *kind)
+static void hold(const char *kind)
 {
-	bool held = true;
+	char name[32];
+	struct bpf_program *held;
 
-	if (!strcmp(kind, "raw_link"))
-		held = attach_raw_link() >= 0 && attach_raw_link() >= 0;
-	else if (!strcmp(kind, "tracepoint"))
-		held = bpf_program__attach(bpf_object__find_program_by_name(obj, "held"));
-	else if (strcmp(kind, "sockmap"))
-		held = attach(kind) && attach(kind);
-	if (!held)
-		exit(1);
+	snprintf(name, sizeof(name), "held_%s", kind);
+	held = bpf_object__find_program_by_name(object, name);
+	if (IS("tcx"))
+		require(bpf_program__attach_tcx(held, if_nametoindex("lo"), NULL));
+	else if (IS("netkit"))
+		require(bpf_program__attach_netkit(held, if_nametoindex("nk0"), NULL));
+	else if (held)
+		require(bpf_program__attach(held));
+	else if (IS("raw_link"))
+		require(attach_raw_link() >= 0 && attach_raw_link() >= 0);
+	else if (IS("netfilter"))
+		require(hold_netfilter(2) && hold_netfilter(3));
+	else if (IS("xdp"))
+		require(bpf_program__attach_xdp(program, if_nametoindex("v0")));
+	else if (IS("iter") || IS("tp_btf") || IS("raw_tp") || IS("cgroup") || IS("netns"))
+		require(attach(kind) && attach(kind));
 }
 
 static long long now(void)
@@ -84,22 +150,44 @@ static long long now(void)
 	return time.tv_sec * 1000000000LL + time.tv_nsec;
 }
 
+static void load(const char *path, const char *kind)
+{
+	struct bpf_program *each;
+	char measured[32], held[32];
+	const char *name;
+
+	object = bpf_object__open(path);
+	require(object);
+	snprintf(held, sizeof(held), "held_%s", kind);
+	snprintf(measured, sizeof(measured), "on_%s", IS("raw_link") ? "cgroup" : kind);
+	bpf_object__for_each_program(each, object) {
+		name = bpf_program__name(each);
+		bpf_program__set_autoload(each, !strcmp(measured, name) || !strcmp(held, name));
+	}
+	program = bpf_object__find_program_by_name(object, measured);
+	require(program && !bpf_object__load(object));
+}
+
 int main(int argc, char **argv)
 {
+	struct perf_event_attr attribute = {
+		.type = PERF_TYPE_SOFTWARE, .size = sizeof(attribute), .config = PERF_COUNT_SW_PAGE_FAULTS,
+		.sample_period = 1000000000, .disabled = 1,
+	};
 	const char *kind = argv[2];
-	int batches = atoi(argv[4]), repeats = atoi(argv[5]), i;
+	int batches = atoi(argv[6]), repeats = atoi(argv[7]), i;
 	long long start, time, fastest = -1;
-	struct bpf_object *obj;
 
-	obj = bpf_object__open(argv[1]);
-	program = bpf_object__find_program_by_name(obj, strcmp(kind, "raw_link") ? kind : "cgroup");
-	if (!obj || !program || bpf_object__load(obj))
-		return 1;
+	load(argv[1], kind);
 	cgroup = open(argv[3], O_RDONLY | O_CLOEXEC);
+	file = argv[4];
+	offset = strtoul(argv[5], NULL, 0);
 	netns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-	sockets = bpf_object__find_map_fd_by_name(obj, "sockets");
+	sockets = bpf_object__find_map_fd_by_name(object, "sockets");
+	sock = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	event = syscall(SYS_perf_event_open, &attribute, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
 
-	hold(obj, kind);
+	hold(kind);
 	once(kind);
 	while (batches--) {
 		start = now();

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/perf_event.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -204,7 +205,8 @@ int glue_btf_dump_data(struct glue_call *call, const struct btf *btf, uint32_t t
 
 /* libbpf 1.3. A system's libbpf may lack them. */
 #pragma weak ring_buffer__ring
-#pragma weak ring__avail_data_size
+#pragma weak ring__consumer_pos
+#pragma weak ring__producer_pos
 
 /* One map of a reader, or the perf buffer of one CPU: the context of libbpf's callbacks. */
 struct glue_source {
@@ -676,12 +678,37 @@ static void drain_overwritable(struct glue_source *source)
 	free(places);
 }
 
+/* 0 also where libbpf is older than 1.3. */
+static uint64_t bytes_waiting(const struct glue_source *source)
+{
+	unsigned long consumer, producer;
+	struct ring *ring;
+
+	if (!ring_buffer__ring)
+		return 0;
+	ring = ring_buffer__ring(source->ring, 0);
+	/* In this order: the producer's only grows. */
+	consumer = ring__consumer_pos(ring);
+	producer = ring__producer_pos(ring);
+	/* No ring gets that far, and libbpf would wrap around. */
+	if (producer > LONG_MAX)
+		return UINT64_MAX;
+	return producer > consumer ? producer - consumer : 0;
+}
+
 static void drain_source(struct glue_source *source)
 {
 	if (source->ring) {
-		source->waiting = 0;
-		if (ring_buffer__ring)
-			source->waiting = ring__avail_data_size(ring_buffer__ring(source->ring, 0));
+		source->waiting = bytes_waiting(source);
+		/*
+		 * Everybody who has the map may write the consumer's position. From a wrong one libbpf
+		 * would go round the ring, for years if all that it meets is discarded.
+		 */
+		if (source->waiting > (uint64_t)source->largest + BPF_RINGBUF_HDR_SZ) {
+			source->waiting = 0;
+			refuse_record(source, EOVERFLOW, UINT32_MAX);
+			return;
+		}
 		if (source->waiting > source->most)
 			source->most = source->waiting;
 		ring_buffer__consume(source->ring);
@@ -808,6 +835,12 @@ void glue_lease_peek(struct glue_lease *lease, const void *positions, const void
 
 	lease->count = 0;
 	lease->error = 0;
+	/* Written by somebody else: see drain_source. Records begin on 8-byte bounds. */
+	if (position & 7 || last > LONG_MAX || (position < last && last - position > size)) {
+		lease->error = EOVERFLOW;
+		lease->end = position;
+		return;
+	}
 	while (position < last && lease->count < capacity) {
 		uint64_t offset = position & (size - 1);
 		uint32_t header = __atomic_load_n((const uint32_t *)((const char *)data + offset), __ATOMIC_ACQUIRE);

@@ -1,13 +1,18 @@
 # SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
 """Sphinx's configuration: `make docs`."""
 
+import sys
+from pathlib import Path
+
 import pylibbpf
+
+sys.path.append(str(Path(__file__).parent))
 
 project = "pylibbpf"
 author = project_copyright = "The pylibbpf Authors"
 version = release = pylibbpf.__version__
 
-extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "public_names"]
 html_theme = "furo"
 html_title = f"pylibbpf {release}"
 

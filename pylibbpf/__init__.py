@@ -53,13 +53,27 @@ _MODULES = (
     "maps",
     "perf_event",
     "programs",
+    "skeleton",
     "symbols",
 )
 
 # Type checkers take a name like this for true; typing itself would cost 5 ms to import.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from . import btf, enums, errors, events, features, kernel, link, maps, perf_event, programs, symbols
+    from . import (
+        btf,
+        enums,
+        errors,
+        events,
+        features,
+        kernel,
+        link,
+        maps,
+        perf_event,
+        programs,
+        skeleton,
+        symbols,
+    )
     from ._native import ffi, lib, libbpf_version
     from .btf import Btf
     from .enums import AttachType, LinkType, LogLevel, MapType, ProgramType
@@ -137,6 +151,7 @@ __all__ = [
     "perf_event",
     "programs",
     "set_memlock_limit",
+    "skeleton",
     "symbols",
 ]
 

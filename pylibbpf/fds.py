@@ -9,9 +9,14 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol
 
-from .errors import from_errno
+from ._native import open_fd
+from .errors import PermissionDeniedError, from_errno
+from .permissions import needs_sys_admin
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
     from ._native import Handle, StrPath
 
 
@@ -55,6 +60,25 @@ def open_target(target: StrPath | int | HasFileno, operation: str) -> AbstractCo
     if isinstance(target, int) or not isinstance(target, (str, bytes, os.PathLike)):
         return lend_fd(target)
     return _open(target, operation)
+
+
+def open_by_id(function: Callable[..., Any], id: int, what: str) -> Handle:
+    """The fd of a program, map or link that the kernel has under an id, in a handle.
+
+    Args:
+        function: the call_ wrapper of bpf_prog_get_fd_by_id or a sibling.
+        id: the kernel's id.
+        what: its kind in words, for errors.
+
+    Raises:
+        NotFoundError: there is none.
+        PermissionDeniedError: the process lacks CAP_SYS_ADMIN.
+    """
+    try:
+        return open_fd(function, id, operation=f"open {what}", subject=f"id {id}")
+    except PermissionDeniedError as error:
+        error.hint = needs_sys_admin("Opening by id") or error.hint
+        raise
 
 
 @contextlib.contextmanager

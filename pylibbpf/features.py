@@ -18,7 +18,8 @@ import errno
 import functools
 import struct
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from ._native import Call, _new_record, ffi, invoke, lib
 from .enums import AttachFlags, AttachType, LinkType, MapType, ProgramFlags, ProgramType
@@ -54,16 +55,20 @@ _OF_THE_TARGET = {ProgramType.EXT, ProgramType.STRUCT_OPS}
 
 
 @functools.cache
-def has_program_type(type: ProgramType | int) -> bool:
+def has_program_type(type: ProgramType | int | str) -> bool:
     """Whether programs of a type can be loaded.
 
+    Args:
+        type: `ProgramType.XDP`, its number, or its name, "xdp".
+
     Raises:
+        ValueError: there is no type of that name.
         PermissionDeniedError: this process may not load them, so that nobody can tell.
         NotSupportedError: the libbpf in use does not know the type, so that nobody can tell.
 
     libbpf: libbpf_probe_bpf_prog_type.
     """
-    type = ProgramType(type)
+    type = _member(ProgramType, type, "program type")
     what = f"programs of type {type.name}"
     if type in _ATTACHED_TO and _loads_attached(type):
         # libbpf tries a function's entry, which a kernel without trampolines refuses.
@@ -105,7 +110,8 @@ def has_instructions(version: int) -> bool:
         ValueError: there is no such instruction set.
     """
     if version not in _NEW_IN_VERSION:
-        raise ValueError(f"there is no instruction set v{version}: there are {_listed(_NEW_IN_VERSION)}")
+        known = ", ".join(map(str, _NEW_IN_VERSION))
+        raise ValueError(f"there is no instruction set {version!r}: there are {known}")
     return _loads(_NEW_IN_VERSION[version] + _RETURN_ZERO, f"instructions of v{version}")
 
 
@@ -139,24 +145,24 @@ def has_bounded_loops() -> bool:
 
 
 @functools.cache
-def has_helper(helper: Helper | int | str, program_type: ProgramType | int) -> bool:
+def has_helper(helper: Helper | int | str, program_type: ProgramType | int | str) -> bool:
     """Whether programs of a type can call a helper function.
 
     Tracing programs are asked about as iterators, and LSM programs as those of file_open.
 
     Args:
         helper: `Helper.RINGBUF_OUTPUT`, its number, or its name, "bpf_ringbuf_output".
-        program_type: the type of program.
+        program_type: the type of program, as for `has_program_type`.
 
     Raises:
         PermissionDeniedError: this process may not load such programs, so that nobody can tell.
         NotSupportedError: nobody can tell for programs of this type (EXT and STRUCT_OPS, whose helpers
             depend on what they attach to), or this kernel loads none of them here.
-        ValueError: there is no helper of that name.
+        ValueError: there is no helper, or no type of program, of that name.
 
     libbpf: libbpf_probe_bpf_helper.
     """
-    helper, program_type = _helper(helper), ProgramType(program_type)
+    helper, program_type = _helper(helper), _member(ProgramType, program_type, "program type")
     what = f"bpf_{helper.name.lower()} in programs of type {program_type.name}"
     if program_type in _OF_THE_TARGET:
         raise NotSupportedError(
@@ -173,7 +179,7 @@ def has_helper(helper: Helper | int | str, program_type: ProgramType | int) -> b
     return bool(result) or _is_refusal(what)
 
 
-def helpers(program_type: ProgramType | int) -> frozenset[Helper]:
+def helpers(program_type: ProgramType | int | str) -> frozenset[Helper]:
     """All helper functions that programs of a type can call. Some 200 probes. Raises as `has_helper`."""
     return frozenset(helper for helper in Helper if helper and has_helper(helper, program_type))
 
@@ -183,11 +189,8 @@ def _helper(helper: Helper | int | str) -> Helper:
         return Helper(helper)
     name = helper.upper().removeprefix("BPF_FUNC_").removeprefix("BPF_")
     if name not in Helper.__members__:
-        from difflib import get_close_matches
-
-        close = get_close_matches(name, Helper.__members__, n=3)
-        offered = f"; did you mean {' or '.join(f'bpf_{match.lower()}' for match in close)}?" if close else ""
-        raise ValueError(f"there is no helper {helper!r}{offered}")
+        close = [f"bpf_{match.lower()}" for match in _similar(name, Helper)]
+        raise ValueError(f"there is no helper {helper!r}{_offered(close)}")
     return Helper[name]
 
 
@@ -230,16 +233,20 @@ def _is_refusal(what: str) -> bool:
 
 
 @functools.cache
-def has_map_type(type: MapType | int) -> bool:
+def has_map_type(type: MapType | int | str) -> bool:
     """Whether maps of a type can be created.
 
+    Args:
+        type: `MapType.ARENA`, its number, or its name, "arena".
+
     Raises:
+        ValueError: there is no type of that name.
         PermissionDeniedError: this process may not create them, so that nobody can tell.
         NotSupportedError: the libbpf in use does not know the type, so that nobody can tell.
 
     libbpf: libbpf_probe_bpf_map_type.
     """
-    type = MapType(type)
+    type = _member(MapType, type, "map type")
     what = f"maps of type {type.name}"
     if type == MapType.STRUCT_OPS:
         return _has_struct_ops(what)
@@ -279,14 +286,18 @@ _LINK_FUNCTIONS = {
 
 
 @functools.cache
-def has_link_type(type: LinkType | int) -> bool:
+def has_link_type(type: LinkType | int | str) -> bool:
     """Whether the kernel has links of a type. Its BTF, or /proc/kallsyms, says so; no rights are needed.
 
+    Args:
+        type: `LinkType.TCX`, its number, or its name, "tcx".
+
     Raises:
+        ValueError: there is no type of that name.
         NotSupportedError: the kernel has neither, or the type is newer than this package, so that
             nobody can tell.
     """
-    type = LinkType(type)
+    type = _member(LinkType, type, "link type")
     function = _LINK_FUNCTIONS.get(type)
     if function is None:
         raise NotSupportedError(errno.EOPNOTSUPP, "tell whether the kernel has", f"links of type {type.name}")
@@ -294,17 +305,21 @@ def has_link_type(type: LinkType | int) -> bool:
 
 
 @functools.cache
-def has_attach_type(type: AttachType | int) -> bool:
+def has_attach_type(type: AttachType | int | str) -> bool:
     """Whether the kernel knows an attach type, as its BTF says; no rights are needed.
 
+    Args:
+        type: `AttachType.LSM_CGROUP`, its number, or its name, "lsm_cgroup".
+
     Raises:
+        ValueError: there is no type of that name.
         NotSupportedError: the kernel has no BTF, so that nobody can tell.
     """
-    return f"BPF_{AttachType(type).name}" in _kernel().attach_types
+    return f"BPF_{_member(AttachType, type, 'attach type').name}" in _kernel().attach_types
 
 
 @functools.cache
-def has_attach_flag(flag: AttachFlags | int, attach_type: AttachType | int) -> bool:
+def has_attach_flag(flag: AttachFlags | int, attach_type: AttachType | int | str) -> bool:
     """Whether attaching without a link takes a flag, such as `AttachFlags.PREORDER` for a cgroup.
 
     Args:
@@ -318,7 +333,8 @@ def has_attach_flag(flag: AttachFlags | int, attach_type: AttachType | int) -> b
     options.sz = ffi.sizeof("struct bpf_prog_attach_opts")
     options.flags = int(flag)
     # The kernel looks at the flags before it looks for the program (kernel/bpf/syscall.c:bpf_prog_attach).
-    result = lib.bpf_prog_attach_opts(_NO_FD, _NO_FD, int(attach_type), options)
+    where = _member(AttachType, attach_type, "attach type")
+    result = lib.bpf_prog_attach_opts(_NO_FD, _NO_FD, where, options)
     done = Call(result, -result, [])
     _require_rights(done, f"attaching with {AttachFlags(flag)!r}")
     return done.errno == errno.EBADF
@@ -467,6 +483,31 @@ def _setting(name: str) -> int | None:
         return None
 
 
+# --- what is asked for -------------------------------------------------------------------
+
+E = TypeVar("E", bound=IntEnum)
+
+
+def _member(kinds: type[E], given: E | int | str, what: str) -> E:
+    """A member of an enumeration, by itself, its number or its name."""
+    if not isinstance(given, str):
+        return kinds(given)
+    name = given.upper()
+    if name not in kinds.__members__:
+        raise ValueError(f"there is no {what} {given!r}{_offered(_similar(name, kinds))}")
+    return kinds[name]
+
+
+def _similar(name: str, kinds: type[IntEnum]) -> list[str]:
+    from difflib import get_close_matches
+
+    return get_close_matches(name, kinds.__members__, n=3)
+
+
+def _offered(close: list[str]) -> str:
+    return f"; did you mean {' or '.join(close)}?" if close else ""
+
+
 # --- how the kernel is asked -------------------------------------------------------------
 
 
@@ -575,7 +616,3 @@ def _has_function(name: str) -> bool:
             return any(line.split()[2] == name for line in file)
     except OSError as error:
         raise NotSupportedError(errno.EOPNOTSUPP, "tell whether the kernel has", name) from error
-
-
-def _listed(versions: Iterable[int]) -> str:
-    return ", ".join(f"v{version}" for version in versions)

@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from ._native import Handle, check, ffi, lib, open_fd, text
 from .enums import _KernelEnum
-from .errors import NotFoundError
+from .errors import NotFoundError, PermissionDeniedError, from_errno
 from .fdinfo import fdinfo
+from .permissions import needs_sys_admin
 from .programs.info import ProgramInfo, program_info
 
 if TYPE_CHECKING:
@@ -83,18 +84,27 @@ def _each(next_id: Any, get_fd: Any, what: str, read: Callable[[int], T]) -> Ite
         result = next_id(id, found)
         if result == -errno.ENOENT:
             return
-        check(result, "list every", what)
+        if result < 0:
+            check(result, "list every", what, hint=_hint(-result, f"Listing every {what}"))
         id = found[0]
         try:
             handle = open_fd(get_fd, id, operation=f"open {what}", subject=f"id {id}")
         except NotFoundError:
             continue  # it has gone since
+        except PermissionDeniedError as error:
+            error.hint = _hint(error.errno or 0, f"Opening a {what} by id") or error.hint
+            raise
         try:
             with handle as fd:
                 info = read(fd)
         finally:
             handle.close()
         yield info
+
+
+def _hint(number: int, what: str) -> str:
+    """What a refusal is about; "" where it is not about rights."""
+    return needs_sys_admin(what) if number == errno.EPERM else ""
 
 
 # --- programs -----------------------------------------------------------------------------
@@ -434,19 +444,31 @@ def perf_attachments(pid: int | None = None) -> Iterator[PerfAttachment]:
     Args:
         pid: of this process only.
 
+    Raises:
+        NotFoundError: there is no process `pid`.
+        PermissionDeniedError: without CAP_SYS_ADMIN, or the right to look into the process `pid`.
+
     libbpf: bpf_task_fd_query.
     """
+    if pid is not None:
+        _require_process(pid)
     name = ffi.new("char[]", 4096)
     length, program_id, fd_type = (ffi.new("uint32_t *") for _ in range(3))
     offset, address = (ffi.new("__u64 *") for _ in range(2))
-    for process, fd, target in _open_files(pid):
-        if _object_kind(target) not in ("raw-tracepoint", "link") and target != "anon_inode:[perf_event]":
-            continue
+
+    def ask(process: int, fd: int) -> int:
         length[0] = len(name)
         result = lib.bpf_task_fd_query(process, fd, 0, name, length, program_id, fd_type, offset, address)
         if result in (-errno.EPERM, -errno.EACCES):
-            check(result, "list", "perf attachments")
-        if result < 0:
+            check(result, "list", "perf attachments", hint=_hint(-result, "Listing perf attachments"))
+        return result
+
+    # Else who may not ask, and may read no fds either, would be told that there are none.
+    ask(os.getpid(), 0)
+    for process, fd, target in _open_files(pid):
+        if _object_kind(target) not in ("raw-tracepoint", "link") and target != "anon_inode:[perf_event]":
+            continue
+        if ask(process, fd) < 0:
             continue  # it has no program, or has gone
         yield PerfAttachment(
             process,
@@ -457,6 +479,18 @@ def perf_attachments(pid: int | None = None) -> Iterator[PerfAttachment]:
             offset[0],
             address[0],
         )
+
+
+def _require_process(pid: int) -> None:
+    """Raises what stands in the way of reading the fds of a process."""
+    if not isinstance(pid, int):
+        raise TypeError(f"a pid is an int, not {type(pid).__name__}")
+    try:
+        os.listdir(f"/proc/{pid}/fd")
+    except OSError as error:
+        number = error.errno or 0
+        hint = "Reading those of others' processes takes CAP_SYS_PTRACE." if number == errno.EACCES else ""
+        raise from_errno(number, "read the fds of process", str(pid), hint=hint) from error
 
 
 # --- run statistics ---------------------------------------------------------------------------
@@ -497,8 +531,12 @@ def run_statistics() -> RunStatistics:
 
     libbpf: bpf_enable_stats.
     """
-    handle = open_fd(
-        lib.call_bpf_enable_stats, lib.BPF_STATS_RUN_TIME, operation="turn on", subject="run statistics"
-    )
+    try:
+        handle = open_fd(
+            lib.call_bpf_enable_stats, lib.BPF_STATS_RUN_TIME, operation="turn on", subject="run statistics"
+        )
+    except PermissionDeniedError as error:
+        error.hint = needs_sys_admin("Turning on run statistics") or error.hint
+        raise
     handle.what = "run statistics"
     return RunStatistics(handle)

@@ -43,6 +43,8 @@ class Linker:
     Raises:
         BpfError: the file cannot be made.
 
+    At the end of a `with` in which nothing was added there is a StateError.
+
     libbpf: bpf_linker__new.
     """
 
@@ -50,6 +52,7 @@ class Linker:
         self._path = path_bytes(path)
         self._shown = f"'{os.fsdecode(self._path)}'"
         self._lock = RLock()
+        self._empty = True
         self._finished = False
         self._failed = False
         self._handle: Handle = create(
@@ -81,8 +84,13 @@ class Linker:
                 raise from_errno(error.errno or 0, "link", f"'{os.fsdecode(path)}'") from error
             self._add(f"'{os.fsdecode(path)}'", header, lib.call_bpf_linker__add_file, path)
             return
-        with memoryview(source) as view:
-            data = bytes(view)
+        try:
+            with memoryview(source) as view:
+                data = bytes(view)
+        except TypeError:
+            raise TypeError(
+                f"an object file is given as a path, or as a buffer, not {type(source).__name__}"
+            ) from None
         arguments = ffi.from_buffer(data), len(data)
         self._add(f"{len(data)} bytes in memory", data, lib.call_bpf_linker__add_buf, *arguments)
 
@@ -94,6 +102,7 @@ class Linker:
                 raise FormatError(errno.EINVAL, "link", shown, hint="It is no BPF object file.")
             try:
                 call(function, linker, *arguments, NULL, operation="link", subject=shown)
+                self._empty = False
             except BpfError as error:
                 self._failed = True
                 if isinstance(error, _NOT_THE_INPUT) or type(error) is not BpfError:
@@ -104,12 +113,14 @@ class Linker:
         """Writes the file. Nothing can be added any more.
 
         Raises:
-            StateError: it was called before.
-            BpfError: nothing was added, or the file cannot be written.
+            StateError: it was called before, or nothing was added.
+            BpfError: the file cannot be written.
 
         libbpf: bpf_linker__finalize.
         """
         with self._turn() as linker:
+            if self._empty:
+                raise StateError(f"{self._shown}: nothing was added")
             call(lib.call_bpf_linker__finalize, linker, operation="write", subject=self._shown)
             self._finished = True
 

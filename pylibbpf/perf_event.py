@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from ._native import ffi, lib, open_fd
 from .enums import BreakpointType, HardwareEvent, ProgramType, SoftwareEvent
 from .errors import BpfError, NotFoundError, NotSupportedError, PermissionDeniedError
-from .link.create import require_program
+from .link.create import raise_explained, require_program
 from .link.multi import count
 from .link.perf_event import attach_perf_event, require_number
 from .permissions import perf_event_paranoid
@@ -113,10 +113,7 @@ def open_perf_event(
             subject=repr(event),
         )
     except BpfError as error:
-        explained = _explained(error, event, pid, cpu)
-        if explained is error:
-            raise
-        raise explained from error
+        raise_explained(error, _explained(error, event, pid, cpu))
     return io.FileIO(handle.take(), "r")
 
 
@@ -233,11 +230,23 @@ class PerfEvents:
             raise ValueError("either frequency or period says how often the program runs")
         with contextlib.ExitStack() as stack:
             links = []
+            ended: BpfError | None = None
             for thread, cpu in _places(pid, cpus):
-                with open_perf_event(
-                    event, frequency=frequency, period=period, pid=thread, cpu=cpu, inherit=pid is not None
-                ) as file:
+                try:
+                    file = open_perf_event(
+                        event, frequency=frequency, period=period, pid=thread, cpu=cpu,
+                        inherit=pid is not None,
+                    )  # fmt: skip
+                except BpfError as error:
+                    if error.errno != errno.ESRCH:
+                        raise
+                    # The thread has ended since it was listed.
+                    ended = error
+                    continue
+                with file:
                     links.append(stack.enter_context(attach_perf_event(program, file, cookie=cookie)))
+            if ended is not None and not links:
+                raise ended
             stack.pop_all()
         self.links = tuple(links)
 

@@ -34,13 +34,34 @@ def what_stands_in_the_way() -> str:
                 f"This process lacks {', '.join(missing)}: run it as root, or grant CAP_BPF, with "
                 "CAP_PERFMON for tracing and CAP_NET_ADMIN for networking programs."
             )
-    lockdown = _selected(_read("/sys/kernel/security/lockdown"))
-    if lockdown not in ("", "none"):
+    if level := lockdown():
         return (
-            f"Kernel lockdown is '{lockdown}', which forbids some BPF programs and helpers to root as well "
+            f"Kernel lockdown is '{level}', which forbids some BPF programs and helpers to root as well "
             "(kernel_lockdown(7))."
         )
     return ""
+
+
+def lockdown() -> str:
+    """The level of kernel lockdown, "integrity" or "confidentiality"; "" for none or if nobody can tell."""
+    level = _selected(_read("/sys/kernel/security/lockdown"))
+    return "" if level == "none" else level
+
+
+def may_trace() -> bool:
+    """Whether this process has the capabilities that programs on kernel functions need."""
+    held = effective_capabilities()
+    needed = ("CAP_BPF", "CAP_PERFMON")
+    return bool(held >> _CAPABILITIES["CAP_SYS_ADMIN"] & 1) or all(
+        held >> _CAPABILITIES[name] & 1 for name in needed
+    )
+
+
+def needs_sys_admin(what: str) -> str:
+    """That something takes CAP_SYS_ADMIN, for a process without; "" for one that has it."""
+    if effective_capabilities() >> _CAPABILITIES["CAP_SYS_ADMIN"] & 1:
+        return ""
+    return f"{what} takes CAP_SYS_ADMIN, which this process lacks; CAP_BPF is not enough."
 
 
 def perf_event_paranoid() -> str:

@@ -7,12 +7,15 @@ the pin succeeded, and that `unpin()` removes again.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import stat
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar
 
 from ._native import Handle, check, lib, open_fd, path_bytes
-from .errors import StateError
+from .errors import StateError, from_errno
 
 if TYPE_CHECKING:
     from ._native import StrPath
@@ -43,7 +46,8 @@ def open_pinned(path: StrPath, kind: str, what: str) -> Handle:
     """The fd of a pin, in a handle. TypeError if it pins another kind of object (BPF_OBJ_GET)."""
     name = path_bytes(path)
     subject = f"'{os.fsdecode(name)}'"
-    handle = open_fd(lib.call_bpf_obj_get, name, operation="open the pin", subject=subject)
+    with _followed(name, subject) as place:
+        handle = open_fd(lib.call_bpf_obj_get, place, operation="open the pin", subject=subject)
     handle.what = f"{what} of pin {subject}"
     try:
         with handle as fd:
@@ -52,6 +56,36 @@ def open_pinned(path: StrPath, kind: str, what: str) -> Handle:
         handle.close()
         raise
     return handle
+
+
+@contextlib.contextmanager
+def _followed(name: bytes, subject: str) -> Iterator[bytes]:
+    """The path by which to open a pin, which is not somebody else's symbolic link in a directory for all.
+
+    A bpffs has the mode of /tmp by default. This is what the kernel does itself where the sysctl
+    fs.protected_symlinks is 1 (fs/namei.c:may_follow_link); its own default is 0.
+    """
+    try:
+        fd = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        yield name  # bpf_obj_get will say what is wrong
+        return
+    try:
+        found = os.fstat(fd)
+        if not stat.S_ISLNK(found.st_mode):
+            # What was looked at, also if the name has become a link meanwhile.
+            yield b"/proc/self/fd/%d" % fd
+            return
+        directory = os.stat(os.path.dirname(name) or b".")
+        for_all = stat.S_ISVTX | stat.S_IWOTH
+        if directory.st_mode & for_all == for_all and found.st_uid not in (os.geteuid(), directory.st_uid):
+            raise from_errno(
+                errno.EACCES, "open the pin", subject,
+                hint="It is a symbolic link of another user, in a directory that everybody may write.",
+            )  # fmt: skip
+        yield name
+    finally:
+        os.close(fd)
 
 
 class Pinnable:

@@ -174,6 +174,18 @@ def fentry() -> bool:
     return vmlinux_btf() and can_load_fentry()
 
 
+@requirement("no_fentry", "a kernel without BPF trampolines", found="6.18")
+def no_fentry() -> bool:
+    return not fentry()
+
+
+@requirement("lockdown", "kernel lockdown, which ends with the next boot only", found="6.18")
+def lockdown() -> bool:
+    script = "mount -t securityfs securityfs /sys/kernel/security; exec cat /sys/kernel/security/lockdown"
+    done = subprocess.run(["unshare", "--mount", "sh", "-c", script], capture_output=True, check=False)
+    return b"[integrity]" in done.stdout or b"[confidentiality]" in done.stdout
+
+
 @requirement("lsm", "the BPF LSM, with bpf in the kernel argument lsm=", found="5.10, 6.1, 6.12, 7.x")
 def lsm() -> bool:
     active = Path("/sys/kernel/security/lsm")
@@ -259,6 +271,11 @@ def act_bpf() -> bool:
 @requirement("lwt", "BPF programs on routes (CONFIG_LWTUNNEL_BPF)", found="every kernel of the matrix")
 def lwt() -> bool:
     return kernel_knows("bpf_lwt_xmit_reroute")
+
+
+@requirement("seg6local", "segment routing by BPF (CONFIG_IPV6_SEG6_BPF)", found="every kernel of the matrix")
+def seg6local() -> bool:
+    return kernel_knows("input_action_end_bpf")
 
 
 @requirement("iproute2", "ip and tc of iproute2; busybox's know no BPF", found="machines that have it")
@@ -359,6 +376,16 @@ def numpy() -> bool:
 @requirement("pyelftools", "pyelftools", found="the host; the guests go without")
 def pyelftools() -> bool:
     return importlib.util.find_spec("elftools") is not None
+
+
+@requirement("prometheus_client", "prometheus_client", found="the host; the guests go without")
+def prometheus_client() -> bool:
+    return importlib.util.find_spec("prometheus_client") is not None
+
+
+@requirement("sphinx", "Sphinx", found="the host; the guests go without")
+def sphinx() -> bool:
+    return importlib.util.find_spec("sphinx") is not None
 
 
 # The kernel's own word

@@ -176,8 +176,9 @@ def test_limits_are_those_of_the_machine(report: dict[str, Any]) -> None:
     assert limits["possible_cpus"] >= (os.cpu_count() or 1)
     versions = [1, 2, 3, 4] if requirements.kernel_version() >= (6, 6) else [1, 2, 3]
     assert report["instruction_sets"] == versions
-    with pytest.raises(ValueError, match="v1, v2, v3, v4"):
-        features.has_instructions(5)
+    for wrong in (5, "v3"):
+        with pytest.raises(ValueError, match="1, 2, 3, 4"):
+            features.has_instructions(wrong)
 
 
 @pytest.mark.parametrize(("helper", "program_type"), HELPERS)
@@ -208,6 +209,26 @@ def test_helpers_can_be_named_as_one_likes() -> None:
         assert features.has_helper(helper, ProgramType.XDP)
     with pytest.raises(ValueError, match="did you mean bpf_ringbuf_output"):
         features.has_helper("bpf_ringbuf_outputt", ProgramType.XDP)
+
+
+def test_types_can_be_named_too() -> None:
+    assert features.has_program_type("xdp") == features.has_program_type(ProgramType.XDP)
+    assert features.has_map_type("HASH") == features.has_map_type(MapType.HASH)
+    assert features.has_link_type("cgroup") == features.has_link_type(LinkType.CGROUP)
+    assert features.has_attach_type("xdp") == features.has_attach_type(AttachType.XDP)
+    assert features.has_helper("bpf_redirect_map", "xdp")
+    assert features.has_attach_flag(AttachFlags.ALLOW_MULTI, "cgroup_inet_ingress")
+    for ask, name, message in (
+        (features.has_program_type, "xpd", "there is no program type 'xpd'; did you mean XDP"),
+        (features.has_map_type, "ringbuff", "there is no map type 'ringbuff'; did you mean RINGBUF"),
+        (features.has_link_type, "cgrup", "there is no link type 'cgrup'; did you mean CGROUP"),
+        (features.has_attach_type, "tcx_ingres", "attach type 'tcx_ingres'; did you mean TCX_INGRESS"),
+        (features.has_btf_kind, "flot", "'flot' is no kind of BTF type"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            ask(name)
+    with pytest.raises(ValueError, match="there is no program type 'bpf_loop'"):
+        features.has_helper(ProgramType.XDP, "bpf_loop")  # the two mixed up
 
 
 def test_what_nobody_can_tell_is_an_error() -> None:

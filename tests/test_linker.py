@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -95,3 +96,50 @@ def test_threads_take_turns(bpf_object: Callable[[str], Path], tmp_path: Path) -
         for thread in threads:
             thread.join()
     assert not failures
+
+
+CALLER = """
+#define SEC(name) __attribute__((section(name), used))
+extern int shared;
+extern int one_more(int number);
+extern struct { int (*type)[2]; int *key; int *value; int (*max_entries)[1]; } table SEC(".maps");
+SEC("socket") int caller(void *ctx) { shared += 1; return one_more(shared); }
+char LICENSE[] SEC("license") = "GPL";
+"""
+LIBRARY = """
+#define SEC(name) __attribute__((section(name), used))
+int shared = 40;
+__attribute__((noinline)) int one_more(int number) { return number + 1; }
+struct { int (*type)[2]; int *key; int *value; int (*max_entries)[1]; } table SEC(".maps");
+"""
+
+
+@pytest.mark.host("compiles with clang")
+@pytest.mark.needs("root")
+def test_what_one_object_lacks_another_defines(tmp_path: Path) -> None:
+    for name, source in (("caller", CALLER), ("library", LIBRARY)):
+        (tmp_path / f"{name}.bpf.c").write_text(source)
+        command = ["clang", "-target", "bpf", "-mcpu=v3", "-O2", "-g", "-c", f"{name}.bpf.c"]
+        subprocess.run([*command, "-o", f"{name}.bpf.o"], check=True, cwd=tmp_path)
+    with pytest.raises(BpfError), Object.open(tmp_path / "caller.bpf.o") as alone:
+        alone.load()
+    with Linker(tmp_path / "both.bpf.o") as linker:
+        for name in ("caller", "library"):
+            linker.add(tmp_path / f"{name}.bpf.o")
+    with Object.load_file(tmp_path / "both.bpf.o") as linked:
+        assert linked.programs["caller"].test_run(bytes(64)).return_value == 42
+        assert linked.variables["shared"].value == 41
+        assert linked.btf is not None
+        assert linked.btf.has_function("one_more")
+
+
+def test_nothing_makes_no_file(tmp_path: Path) -> None:
+    output = tmp_path / "nothing.bpf.o"
+    with pytest.raises(StateError, match="nothing was added"), Linker(output):
+        pass
+    assert not output.exists()
+    with Linker(output) as linker:
+        for wrong in (3, None, "".join):
+            with pytest.raises(TypeError, match="given as a path, or as a buffer, not"):
+                linker.add(wrong)  # type: ignore[arg-type]
+        linker.close()

@@ -117,3 +117,7 @@ __all__ = [
     "bytes_codec",
     "codec_for",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -10,7 +10,15 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from .._native import Handle, c_string, create, ffi, lib, path_bytes, text
-from ..errors import BpfError, ClosedError, FormatError, NameNotFoundError, NotSupportedError
+from ..errors import (
+    BpfError,
+    ClosedError,
+    FormatError,
+    NameNotFoundError,
+    NotSupportedError,
+    PermissionDeniedError,
+)
+from ..permissions import needs_sys_admin
 from .types import DeclTag, Func, Kind, Raw, Type, decode, kind_of, malformed, tail_size
 
 if TYPE_CHECKING:
@@ -69,6 +77,29 @@ class _Lent:
 
     def close(self) -> None:
         self._closed = True
+
+
+class HeldBase:
+    """A base, borrowed for as long as the split BTF that points to it lives."""
+
+    __slots__ = ("_held", "pointer")
+
+    def __init__(self, base: Btf) -> None:
+        self.pointer: CData = base._handle.hold()
+        self._held = [base._handle]
+
+    def release(self) -> None:
+        try:
+            self._held.pop().release()
+        except IndexError:
+            # It was released before; or the base's finalizer ran first, in a cycle of
+            # garbage, and dropped all borrows.
+            pass
+
+    def free(self, btf: CData) -> None:
+        """Frees the split BTF, and then releases its base."""
+        lib.btf__free(btf)
+        self.release()
 
 
 class Btf:
@@ -219,7 +250,10 @@ class Btf:
         Raises:
             FormatError: it is no BTF, or broken.
         """
-        buffer = ffi.from_buffer(data)
+        try:
+            buffer = ffi.from_buffer(data)
+        except TypeError:
+            raise TypeError(f"raw BTF is bytes or another buffer, not {type(data).__name__}") from None
         size = len(buffer)
         if size >= 1 << 32:
             raise FormatError(errno.E2BIG, "parse the BTF of", f"{size} bytes")
@@ -238,6 +272,8 @@ class Btf:
             PermissionDeniedError: without CAP_SYS_ADMIN.
             FormatError: it is split BTF, and there is no `base`.
         """
+        if not isinstance(id, int):
+            raise TypeError(f"a BTF id is an int, not {type(id).__name__}")
         if not 0 <= id < 1 << 32:
             raise OverflowError(f"a BTF id is an unsigned 32-bit number, not {id}")
         operation, label = "load the BTF of", f"id {id}"
@@ -249,6 +285,8 @@ class Btf:
                 load = lib.call_btf__load_from_kernel_by_id
                 btf = cls(create(load, id, free=lib.btf__free, operation=operation, subject=label), label)
         except BpfError as error:
+            if isinstance(error, PermissionDeniedError):
+                error.hint = needs_sys_admin("Opening BTF by id") or error.hint
             if error.errno != errno.EINVAL:
                 raise
             hint = "If it belongs to a module, pass base=Btf.vmlinux()." if base is None else ""
@@ -303,25 +341,13 @@ class Btf:
     @staticmethod
     def _split_handle(function: Any, *arguments: Any, base: Btf, operation: str, label: str) -> Handle:
         """Split BTF, whose C object points to that of its base: the base is held until this is freed."""
-        pointer = base._handle.hold()
-        held = [base._handle]
-
-        def release() -> None:
-            try:
-                held.pop().release()
-            except IndexError:
-                # It was released before; or the base's finalizer ran first, in a cycle of
-                # garbage, and dropped all borrows.
-                pass
-
-        def free(btf: CData) -> None:
-            lib.btf__free(btf)
-            release()
-
+        held = HeldBase(base)
         try:
-            return create(function, *arguments, pointer, free=free, operation=operation, subject=label)
+            return create(
+                function, *arguments, held.pointer, free=held.free, operation=operation, subject=label
+            )
         except BaseException:
-            release()
+            held.release()
             raise
 
     # --- lifetime --------------------------------------------------------------
@@ -435,6 +461,28 @@ class Btf:
         from .build import distill
 
         return distill(self)
+
+    def relocate(self, base: Btf) -> Btf:
+        """For a split Btf whose base was distilled: the same types, split from a full base.
+
+        Types of the distilled base are matched by name, kind and size with those of the full one,
+        another kernel's for example, whose ids they have from then on.
+
+        Args:
+            base: the full base.
+
+        Returns:
+            A new split Btf; the caller closes it.
+
+        Raises:
+            ValueError: this is no split Btf.
+            FormatError: a type has no match, or more than one.
+
+        libbpf: btf__relocate (1.5).
+        """
+        from .build import relocate
+
+        return relocate(self, base)
 
     # --- types -----------------------------------------------------------------
 
@@ -694,6 +742,7 @@ class Btf:
 
         Raises:
             ValueError: the map has its types from elsewhere.
+            TypeError: it is no map.
         """
         from .field import map_types
 

@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 from _thread import RLock
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .._native import Handle, c_string, call, check, create, ffi, lib
-from ..errors import StateError
-from .btf import Btf
+from ..errors import BpfError, FormatError, StateError
+from .btf import Btf, HeldBase
 from .types import Kind, Linkage, Type
 
 if TYPE_CHECKING:
@@ -128,6 +129,7 @@ class BtfBuilder(Btf):
         self, name: str, size: int, *, signed: bool = False, char: bool = False, bool: bool = False
     ) -> Type:
         """An integer of 1, 2, 4, 8 or 16 bytes, of one encoding at most (btf__add_int)."""
+        _one_of(size, (1, 2, 4, 8, 16), "an integer")
         if signed + char + bool > 1:
             raise ValueError("an integer is signed, a char or a bool, and not two of them")
         encoding = _SIGNED * signed | _CHAR * char | _BOOL * bool
@@ -135,6 +137,7 @@ class BtfBuilder(Btf):
 
     def add_float(self, name: str, size: int) -> Type:
         """A floating point number of 2, 4, 8, 12 or 16 bytes (btf__add_float; Linux 5.13)."""
+        _one_of(size, (2, 4, 8, 12, 16), "a floating point number")
         return self._add("float", lib.btf__add_float, _name(name), size)
 
     def add_ptr(self, to: TypeSpec) -> Type:
@@ -161,14 +164,18 @@ class BtfBuilder(Btf):
 
     def add_union(self, name: str, size: int, members: Members = ()) -> Type:
         """A union (btf__add_union, btf__add_field). Members are (name, type), and (name, type, 0, width)."""
-        return self._add_composite(lib.btf__add_union, name, size, [(*member, 0)[:4] for member in members])
+        return self._add_composite(lib.btf__add_union, name, size, members)
 
     def _add_composite(self, function: Any, name: str, size: int, members: Members) -> Type:
+        given: list[Any] = list(members)
+        for member in given:
+            if not isinstance(member, (tuple, list)) or not 2 <= len(member) <= 4:
+                raise TypeError(f"a member is (name, type, offset in bits, width in bits), not {member!r}")
         fields = [
             (_name(member[0]), self._reference(member[1]), *(_word(number) for number in member[2:]))
-            for member in members
+            for member in given
         ]
-        fields = [(*field, 0)[:4] for field in fields]
+        fields = [(*field, 0, 0)[:4] for field in fields]
         _few(fields, "members")
         return self._add_whole(
             "struct or union", function, (_name(name), _word(size)), lib.btf__add_field, fields
@@ -186,8 +193,14 @@ class BtfBuilder(Btf):
             signed: for 8 bytes: whether values have a sign; by default, whether one is negative. Of
                 smaller enums BTF knows it from their values.
         """
+        _one_of(size, (1, 2, 4, 8), "an enum")
+        if not isinstance(values, Mapping):
+            raise TypeError(f"enumerators are a mapping of names to ints, not {type(values).__name__}")
+        for enumerator, value in values.items():
+            if not isinstance(value, int):
+                raise TypeError(f"{enumerator} is an int, not {type(value).__name__}")
         negative = any(value < 0 for value in values.values())
-        bits = 64 if size == 8 else 32
+        bits = 8 * size
         low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if signed or negative else (0, (1 << bits) - 1)
         for enumerator, value in values.items():
             if not low <= value <= high:
@@ -273,6 +286,8 @@ class BtfBuilder(Btf):
     def add_type(self, of: Type) -> Type:
         """A copy of a type of another Btf, with its strings. What it refers to stays ids, which are
         this Btf's from then on (btf__add_type)."""
+        if not isinstance(of, Type):
+            raise TypeError(f"what is copied is a Type of another Btf, not {type(of).__name__}")
         source = of.btf
         with source._handle as other:
             raw = lib.btf__type_by_id(other, of.id)
@@ -280,6 +295,8 @@ class BtfBuilder(Btf):
 
     def add_btf(self, other: Btf) -> int:
         """All types of another Btf, which is not split. Returns the id of the first (btf__add_btf)."""
+        if not isinstance(other, Btf):
+            raise TypeError(f"what is added is a Btf, not {type(other).__name__}")
         if other is self:
             raise ValueError("a Btf cannot be added to itself")
         with other._handle as pointer, self._changing() as btf:
@@ -307,6 +324,8 @@ class BtfBuilder(Btf):
             return of.id
         if isinstance(of, str):
             return self.find(of).id
+        if not isinstance(of, int):
+            raise TypeError(f"a type is given as a Type, an id or a name, not {type(of).__name__}")
         if not 0 <= of <= _MAX_TYPE:
             raise OverflowError(f"a type id is a number from 0 to {_MAX_TYPE}, not {of}")
         return of
@@ -352,24 +371,60 @@ def distill(btf: Btf) -> tuple[Btf, Btf]:
     with btf._handle as pointer:
         call(lib.call_btf__distill_base, pointer, new, new + 1, operation="distill", subject=btf._label)
     base = Btf(Handle(new[0], lib.btf__free), f"base of {btf._label}", trusted=not btf._check_needed)
-    held = [base._handle]
-    held[0].hold()
+    return base, Btf(Handle(new[1], HeldBase(base).free), f"{btf._label}, distilled", base=base)
 
-    def free(split: CData) -> None:
-        lib.btf__free(split)
-        try:
-            held.pop().release()
-        except IndexError:
-            pass  # the base's finalizer ran first, and dropped all borrows
 
-    return base, Btf(Handle(new[1], free), f"{btf._label}, distilled", base=base)
+def relocate(btf: Btf, base: Btf) -> Btf:
+    """A split Btf of a distilled base, split from a full one."""
+    if btf.base is None:
+        raise ValueError(f"{btf!r} is not split from another")
+    btf._check()
+    base._check()
+    data, label = btf.to_bytes(), f"{btf._label}, relocated"
+    # libbpf changes what it is given, so it is given a copy.
+    handle = Btf._split_handle(
+        lib.call_btf__new_split,
+        ffi.from_buffer(data),
+        len(data),
+        base=btf.base,
+        operation="copy",
+        label=label,
+    )
+    held = HeldBase(base)
+    free = handle._free
+
+    def free_both(pointer: CData) -> None:
+        free(pointer)
+        held.release()
+
+    handle._free = free_both
+    try:
+        with handle as pointer:
+            call(lib.call_btf__relocate, pointer, held.pointer, operation="relocate", subject=btf._label)
+    except BpfError as error:
+        handle.close()
+        if error.errno not in (errno.EINVAL, errno.ENOENT):
+            raise
+        hint = "A type of its distilled base has no match, or more than one, in the base given."
+        raise FormatError(error.errno, "relocate", btf._label, messages=error.messages, hint=hint) from error
+    except BaseException:
+        handle.close()
+        raise
+    return Btf(handle, label, base=base)
 
 
 def _name(name: str) -> bytes:
     return c_string(name, "a name")
 
 
+def _one_of(size: int, sizes: tuple[int, ...], what: str) -> None:
+    if size not in sizes:
+        raise ValueError(f"{what} has {', '.join(map(str, sizes[:-1]))} or {sizes[-1]} bytes, not {size!r}")
+
+
 def _word(number: int) -> int:
+    if not isinstance(number, int):
+        raise TypeError(f"an offset, a size or a width is an int, not {type(number).__name__}")
     if not 0 <= number < 1 << 32:
         raise OverflowError(f"{number} does not fit an unsigned 32-bit number")
     return number

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .. import elf
 from .._native import create, ffi, lib
-from ..errors import BpfError, FormatError
+from ..errors import BpfError, FormatError, from_errno
 from .btf import Btf
 from .types import malformed
 
@@ -79,7 +79,7 @@ class BtfExt:
         start, functions, functions_size, lines, lines_size = header
         relocations, relocations_size = struct.unpack_from("=II", self._data, 24) if start >= 32 else (0, 0)
         self.functions = {
-            section: [FunctionInfo(offset, btf[type_id]) for offset, type_id in records]
+            section: [FunctionInfo(offset, self._type(type_id)) for offset, type_id in records]
             for section, records in self._part(start + functions, functions_size, "II")
         }
         self.lines = {
@@ -91,7 +91,7 @@ class BtfExt:
         }
         self.relocations = {
             section: [
-                Relocation(offset, btf[type_id], self._string(access), kind)
+                Relocation(offset, self._type(type_id), self._string(access), kind)
                 for offset, type_id, access, kind in records
             ]
             for section, records in self._part(start + relocations, relocations_size, "IIII")
@@ -109,8 +109,11 @@ class BtfExt:
             NotFoundError: there is no such file.
             FormatError: it has none, or a broken one.
         """
-        with open(path, "rb") as file:
-            data = elf.section(file.read(), ".BTF.ext")
+        try:
+            with open(path, "rb") as file:
+                data = elf.section(file.read(), ".BTF.ext")
+        except OSError as error:
+            raise from_errno(error.errno or 0, "read the BTF of", f"'{path!s}'") from error
         if data is None:
             raise FormatError(errno.ENODATA, "find .BTF.ext in", f"'{path!s}'")
         return cls(btf, data)
@@ -150,6 +153,12 @@ class BtfExt:
             places = range(position, position + count * record_size, record_size)
             yield self._string(name), [record.unpack_from(self._data, place) for place in places]
             position += count * record_size
+
+    def _type(self, type_id: int) -> Type:
+        try:
+            return self.btf[type_id]
+        except IndexError:
+            raise malformed(".BTF.ext", f"it refers to type [{type_id}], which does not exist") from None
 
     def _string(self, offset: int) -> str:
         with self.btf._handle as pointer:

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import NameNotFoundError
-from .types import Array, Composite, Type
+from .types import Array, Composite, Ptr, Type
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,7 +84,8 @@ def _member(within: Type, name: str, found: FoundField, whole: str) -> FoundFiel
         if member.name == name:
             return FoundField(member.type, bit_offset, member.bitfield_size)
     names = [member.name for member, _ in members]
-    raise NameNotFoundError(f"field {whole}: member of {within}", name, names)
+    shown = f"{within}, a pointer, which is not followed," if isinstance(within, Ptr) else f"{within}"
+    raise NameNotFoundError(f"field {whole}: member of {shown}", name, names)
 
 
 def _flattened(of: Type, bit_offset: int, depth: int = 16) -> Iterator[tuple[Member, int]]:
@@ -100,6 +101,8 @@ def _flattened(of: Type, bit_offset: int, depth: int = 16) -> Iterator[tuple[Mem
 
 def map_types(btf: Btf, map: Map) -> MapTypes:
     """The types of a map."""
+    if not hasattr(map, "_type_ids"):
+        raise TypeError(f"type_of() takes a map, not {type(map).__name__}")
     obj = map._object
     if obj.btf is not btf if obj is not None else map._known_layout().btf_id != btf.id:
         where = "its object's" if obj is not None else f"id {map._known_layout().btf_id}"

@@ -28,6 +28,7 @@ from .codec import (
     EnumCodec,
     printable,
 )
+from .types import malformed
 
 if TYPE_CHECKING:
     from .layout import Field, StructCodec
@@ -278,7 +279,9 @@ def make_class(codec: StructCodec) -> type[Any]:
     namespace["_anonymous_"] = [member.storage for member in codec.members if not member.name]
     namespace["_fields_"] = list(_without_holes(storage, codec))
     cls = type(printable(codec.label), (UnionValue if codec.union else StructValue,), namespace)
-    assert ctypes.sizeof(cls) == codec.size
+    if ctypes.sizeof(cls) != codec.size:
+        # Never known to happen; values are copied to and from its memory.
+        raise malformed(printable(codec.name), f"ctypes lays it out in {ctypes.sizeof(cls)} bytes")
     return cls
 
 

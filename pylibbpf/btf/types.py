@@ -293,6 +293,7 @@ class Func(_Reference):
 
     @property
     def linkage(self) -> Linkage:
+        """Whether other files see the function."""
         return _linkage(self, self._raw.vlen)
 
 
@@ -304,6 +305,7 @@ class Var(_Reference):
 
     @property
     def linkage(self) -> Linkage:
+        """Whether other files see the variable."""
         return _linkage(self, self._unpack("I")[0])
 
 
@@ -315,6 +317,7 @@ class Fwd(Type):
 
     @property
     def is_union(self) -> bool:
+        """Whether it is a union that was declared, and no struct."""
         return self._raw.kflag
 
 

@@ -47,6 +47,7 @@ COMMANDS = {
     ("tree",): "tree",
     ("features",): "features",
     ("gen", "object"): "gen_object",
+    ("gen", "skeleton"): "gen_skeleton",
     ("completion",): "completion",
 }
 

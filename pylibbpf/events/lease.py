@@ -238,7 +238,7 @@ def refuse_length(map: str) -> FormatError:
         errno.EOVERFLOW,
         "lease records of map",
         f"'{map}'",
-        hint="The length of one is more than the ring has. "
+        hint="The length of one is more than the ring has, or its positions make no sense. "
         "Is there another reader of this map, in this process or another?",
     )
 

@@ -455,10 +455,13 @@ class Reader(Generic[T]):
         elif error == errno.ENOMEM:
             raised = MemoryError(f"a record of {size} bytes of {self._source_name(source)} is lost")
         else:
+            # glue.c:drain_source
+            why = "Its positions are further apart than the ring is long."
+            if size != 0xFFFFFFFF:
+                why = f"Its header says {size} bytes, more than the ring has."
             raised = FormatError(
                 error, "read a record of map", f"'{self._source_name(source)}'",
-                hint=f"Its header says {size} bytes, more than the ring has. "
-                "Is there another reader of this map, in this process or another?",
+                hint=f"{why} Is there another reader of this map, in this process or another?",
             )  # fmt: skip
         reader.error = 0
         raise raised

@@ -21,7 +21,7 @@ from .raw_tracepoint import RawTracepointLink, attach_raw_tracepoint
 from .socket_filter import SocketAttachment, attach_reuseport, attach_socket_filter
 from .sockmap import SockMapLink, attach_sockmap
 from .struct_ops import StructOpsLink, attach_struct_ops
-from .tc import TcFilter, attach_tc
+from .tc import TcFilter, TcFilterInfo, attach_tc, query_tc
 from .tcx import TcxLink, attach_tcx
 from .tracepoint import attach_tracepoint
 from .tracing import TracingLink, attach_freplace, attach_lsm, attach_tracing
@@ -53,6 +53,7 @@ __all__ = [
     "StructOpsLink",
     "Tail",
     "TcFilter",
+    "TcFilterInfo",
     "TcxLink",
     "TracingLink",
     "UProbeMultiLink",
@@ -94,6 +95,7 @@ __all__ = [
     "load_pinned_netns",
     "load_pinned_raw_link",
     "query",
+    "query_tc",
     "raw_attach_program",
     "raw_detach_program",
 ]

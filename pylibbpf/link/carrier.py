@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._native import NULL, call, check, create, ffi, lib
 from ..errors import BpfError
-from .create import Attachable
+from .create import Attachable, raise_explained
 from .link import Link, link_fds
 
 if TYPE_CHECKING:
@@ -66,10 +66,7 @@ def attach_by_libbpf(
                 subject=subject,
             )
     except BpfError as error:
-        explained = explain(error)
-        if explained is error:
-            raise
-        raise explained from error
+        raise_explained(error, explain(error))
     return Link._of_pointer(handle)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from .._native import NULL, Handle, create, ffi, lib
 from ..enums import AttachType, LinkType, ProgramType
@@ -47,6 +47,13 @@ def require_program(program: Any, *types: ProgramType) -> None:
     if types and program.type not in types:
         wanted = " or ".join(kind.name for kind in types)
         raise ProgramTypeError(f"program '{program.name}' is of type {program.type.name}, not {wanted}")
+
+
+def raise_explained(error: BpfError, explained: BpfError) -> NoReturn:
+    """Raises what a refusal means: the error itself, which has its hint by now, or one that it caused."""
+    if explained is error:
+        raise error
+    raise explained from error
 
 
 def link_options() -> CData:
@@ -100,10 +107,7 @@ def create_link(
                 where = describe_target(target)
             error.operation = f"attach program '{program.name}'" + (" to" if where else "")
             error.subject = where or None
-            explained = _explained(error, attach_type, link_type, since, hint)
-            if explained is error:
-                raise
-            raise explained from error
+            raise_explained(error, _explained(error, attach_type, link_type, since, hint))
     return kind._of_fd(handle, owned=True, type=link_type)
 
 

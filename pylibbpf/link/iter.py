@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, Any, cast
 
 from .._native import ffi, lib, open_fd
 from ..enums import AttachType, CgroupIterOrder, LinkType, ProgramType
-from ..errors import NotSupportedError, ProgramTypeError
+from ..errors import BpfError, NotSupportedError, ProgramTypeError
 from ..fds import lend_fd, open_target
 from .create import Attachable, create_link, link_options, require_program
 from .info import IterInfo
@@ -87,6 +87,7 @@ def attach_iter(
 
     Raises:
         ProgramTypeError: the program is no iterator.
+        TypeError: it walks the elements of a map, and none was given.
         ValueError: two targets, or a number below 0.
         NotSupportedError: this kernel, or this iterator, does not take what is asked.
         NotFoundError: no such cgroup, thread or process.
@@ -99,8 +100,7 @@ def attach_iter(
             f"program '{program.name}' is no iterator, or was not opened as one: use Iter.from_pin"
         )
     if map is None and cgroup is None and pidfd is None and not tid and not pid:
-        link = create_link(program, 0, AttachType.TRACE_ITER, link_type=LinkType.ITER, hint=_NEEDS_TARGET)
-        return cast("IterLink", link)
+        return _attach_to_all(program)
     given = {"map": map, "cgroup": cgroup, "tid": tid or None, "pid": pid or None, "pidfd": pidfd}
     asked = [name for name, value in given.items() if value is not None]
     if len(asked) > 1:
@@ -121,7 +121,17 @@ def attach_iter(
     return cast("IterLink", link)
 
 
-_NEEDS_TARGET = "An iterator over the elements of a map needs it: attach_iter(program, map=map)."
+def _attach_to_all(program: Attachable) -> IterLink:
+    try:
+        link = create_link(program, 0, AttachType.TRACE_ITER, link_type=LinkType.ITER)
+    except BpfError as error:
+        # bpf_iter_attach_map of all iterators that want one.
+        if error.errno == errno.EBADF:
+            raise TypeError(f"program '{program.name}' walks the elements of a map: give map=") from error
+        raise
+    return cast("IterLink", link)
+
+
 _SINCE = {
     "map": "Iterators over the elements of a map came with Linux 5.9; other iterators take no map.",
     "cgroup": "Iterators over cgroups came with Linux 6.1; other iterators take no cgroup.",

@@ -13,7 +13,7 @@ from ..enums import AttachType, LinkType
 from ..errors import BpfError, NotFoundError, NotSupportedError
 from ..since import lacks_function, why_not
 from .carrier import attach_by_libbpf
-from .create import Attachable, create_link, link_options
+from .create import Attachable, create_link, link_options, raise_explained
 from .link import Link
 from .multi import CStrings, choose, cookie_array, count, is_session, unsigned_longs
 from .perf_event import instead, too_old
@@ -99,10 +99,7 @@ def attach_kprobe_multi(
             link_type=LinkType.KPROBE_MULTI,
         )
     except BpfError as error:
-        explained = explain_kprobe_multi(error, session=session, functions=functions)
-        if explained is error:
-            raise
-        raise explained from error
+        raise_explained(error, explain_kprobe_multi(error, session=session, functions=functions))
 
 
 def _attach_by_pattern(

@@ -16,9 +16,10 @@ import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar
 
-from .._native import Handle, check, ffi, lib, open_fd
+from .._native import Handle, check, ffi, lib
 from ..enums import LinkType
 from ..errors import BpfError, Error, NotFoundError, NotSupportedError
+from ..fds import open_by_id
 from ..pins import Pinnable, open_pinned, require_kind
 
 if TYPE_CHECKING:
@@ -96,9 +97,10 @@ class Link(Pinnable):
         Args:
             handle: of the fd, and nobody else's yet.
             owned: whether it was made here.
-            type: its type, where that is known. The kernel is not asked then.
+            type: its type, where that is known. The kernel is not asked then; and of what was made
+                here as a link of any type, not before somebody wants to know.
         """
-        if type is not None and not cls._any_type:
+        if type is not None or (owned and cls._any_type):
             return cls._make(handle, handle._value, type, None, owned)
         try:
             # Nobody else has this handle yet, who could close it.
@@ -128,7 +130,7 @@ class Link(Pinnable):
         Raises:
             NotSupportedError: this attachment is no link.
         """
-        if self._link_type is None:
+        if not self.is_bpf_link:
             raise self._no_link("tell the id of")
         if self._link_id is None:
             with self._handle:
@@ -289,7 +291,7 @@ class Link(Pinnable):
             warnings.warn(f"{self._words()} was not closed", ResourceWarning, stacklevel=2, source=self)
 
     def __repr__(self) -> str:
-        if self._link_type is not None and not self._handle.closed:
+        if self.is_bpf_link and not self._handle.closed:
             try:
                 self.id  # noqa: B018 - asked for, so that it is known
             except Error:
@@ -373,8 +375,7 @@ def from_id(id: int) -> Link:
     Raises:
         NotFoundError: there is none.
     """
-    handle = open_fd(lib.call_bpf_link_get_fd_by_id, id, operation="open link", subject=f"id {id}")
-    return Link._of_fd(handle, owned=False)
+    return Link._of_fd(open_by_id(lib.call_bpf_link_get_fd_by_id, id, "link"), owned=False)
 
 
 def from_fd(fd: int) -> Link:

@@ -8,7 +8,7 @@ import fcntl
 import os
 from typing import Any
 
-from .._native import check, ffi, lib, libbpf_version
+from .._native import NULL, check, ffi, lib, libbpf_version
 from ..enums import AttachType, LinkType, ProbeAttachMode, ProgramType
 from ..errors import (
     BpfError,
@@ -55,16 +55,18 @@ def attach_perf_event(program: Attachable, event: int | HasFileno, *, cookie: in
     libbpf: bpf_link_create (5.15), bpf_program__attach_perf_event_opts (4.9).
     """
     require_program(program, ProgramType.PERF_EVENT)
-    options = link_options()
-    options.perf_event.bpf_cookie = require_number(cookie, "cookie")
+    options = NULL
+    if require_number(cookie, "cookie"):
+        options = link_options()
+        options.perf_event.bpf_cookie = cookie
     with lend_fd(event) as fd:
-        _require_event(fd)
         where = f"the perf event of fd {fd}"
         try:
             link = create_link(
                 program, fd, AttachType.PERF_EVENT, options, where=where, link_type=LinkType.PERF_EVENT
             )
         except BpfError as error:
+            _require_event(fd)
             if not cookie and lacks(LinkType.PERF_EVENT):
                 return _attach_by_ioctl(program, fd, where)
             error.hint = error.hint or _HINTS.get(error.errno or 0, "")

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 from .._native import check, ffi, lib
 from ..enums import AttachFlags, AttachType
-from ..errors import BpfError, NotSupportedError
+from ..errors import BpfError, NotSupportedError, from_errno
 from ..since import lacks_function, why_not
 from .target import describe_target, is_on_socket_maps, lend_target, what_is_wrong
 
 if TYPE_CHECKING:
     from .._libbpf import CData
     from .._native import StrPath
+    from ..enums import XdpMode
     from ..fds import HasFileno
 
 # include/uapi/linux/bpf.h
@@ -30,11 +31,13 @@ class AttachedProgram:
         id: the program's id.
         link_id: the id of the link that attached it, 0 if none did (tcx 6.6, netkit 6.7).
         flags: those it was attached with (cgroups 6.0).
+        mode: which part of the kernel runs it (XDP).
     """
 
     id: int
     link_id: int | None
     flags: AttachFlags | None
+    mode: XdpMode | None = None
 
 
 @dataclass(frozen=True)
@@ -60,8 +63,8 @@ def query(
 
     Args:
         target: a cgroup or network namespace by path or fd, a SockMap or SockHash by object or
-            fd, an interface by name or index (tcx, netkit), as the attach type wants it.
-        attach_type: the hook.
+            fd, an interface by name or index (tcx, netkit, XDP), as the attach type wants it.
+        attach_type: the hook. Filters of traffic control are none: `query_tc`.
         effective: for a cgroup all that run there, with the programs of the cgroups above it.
 
     Raises:
@@ -69,15 +72,29 @@ def query(
         NotSupportedError: this kernel has no such attach type, or cannot tell (SockMap before 5.18).
         BpfError: the kernel refused, for a target of another kind for instance.
 
-    libbpf: bpf_prog_query_opts (cgroups 4.15, namespaces 4.20, 5.9, tcx 6.6, netkit 6.7).
+    libbpf: bpf_prog_query_opts (cgroups 4.15, namespaces 4.20, 5.9, tcx 6.6, netkit 6.7);
+    bpf_xdp_query for XDP (4.8), whose programs netlink tells.
     """
     attach_type = AttachType(attach_type)
     operation = f"query {attach_type.name} of"
     with lend_target(target, attach_type, operation) as fd:
+        if attach_type == AttachType.XDP:
+            return _of_xdp(fd, operation, describe_target(target))
         try:
             return _read(fd, attach_type, BPF_F_QUERY_EFFECTIVE if effective else 0, operation)
         except BpfError as error:
             raise _explained(error, fd, attach_type, describe_target(target)) from error
+
+
+def _of_xdp(index: int, operation: str, subject: str) -> QueryResult:
+    from .xdp import query_xdp
+
+    found = query_xdp(index, operation, subject)
+    # Of a device that is not there netlink tells nothing.
+    if not found and (wrong := what_is_wrong(index, AttachType.XDP, errno.ENODEV)):
+        raise from_errno(errno.ENODEV, operation, subject, hint=wrong)
+    programs = tuple(AttachedProgram(id, None, None, mode) for mode, id in found.items())
+    return QueryResult(programs, AttachFlags(0), None)
 
 
 def _explained(error: BpfError, fd: int, attach_type: AttachType, subject: str) -> BpfError:

@@ -10,11 +10,12 @@ from .._native import NULL
 from ..enums import AttachType
 from ..errors import BpfError, ProgramTypeError
 from .create import Attachable, create_link, link_options, require_program
-from .link import Link, _class_of, _load_pinned
+from .link import Link, _class_of, _load_pinned, _type_and_id
 from .target import lend_target
 
 if TYPE_CHECKING:
     from .._native import StrPath
+    from ..enums import LinkType
     from ..fds import HasFileno
 
 
@@ -27,8 +28,21 @@ class RawLink(Link):
     _updatable = True
     _any_type = True
 
+    @property
+    def type(self) -> LinkType:
+        """The kernel's type of the link, which is asked for when somebody wants to know."""
+        if self._link_type is None:
+            with self._handle:
+                self._link_type, self._link_id = _type_and_id(self._fd)
+        return self._link_type
+
+    @property
+    def is_bpf_link(self) -> bool:
+        """True: there are no raw attachments without a link."""
+        return True
+
     def _can_update(self) -> bool:
-        return self._link_type is None or _class_of(self._link_type)._updatable
+        return _class_of(self.type)._updatable
 
 
 def attach_raw_link(

@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import errno
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .._native import ffi, lib
+from .._native import check, ffi, lib
 from ..enums import AttachType, ProgramType, TcAttachPoint
 from ..errors import NotSupportedError, from_errno
 from .attachment import LinkOrAttachment, hold, program_id
@@ -102,6 +103,66 @@ def attach_tc(
     return link
 
 
+@dataclass(frozen=True)
+class TcFilterInfo:
+    """A filter of traffic control: its `handle` and `priority`, and the `program_id` of its program."""
+
+    handle: int
+    priority: int
+    program_id: int
+
+
+def query_tc(
+    interface: str | int,
+    *,
+    attach_point: TcAttachPoint = TcAttachPoint.INGRESS,
+    parent: int = 0,
+    handle: int,
+    priority: int,
+) -> TcFilterInfo:
+    """What a filter of a device's qdisc runs, whoever attached it.
+
+    Args:
+        interface, attach_point, parent: as for `attach_tc`.
+        handle: the filter's handle, and
+        priority: its priority, as `TcFilter` has them and `tc filter show` prints them.
+
+    Raises:
+        NotFoundError: there is no such device or filter.
+        BpfError: the kernel refused.
+
+    libbpf: bpf_tc_query.
+    """
+    point = TcAttachPoint(attach_point)
+    _require_numbers(point, parent, handle, priority)
+    if not handle or not priority:
+        raise ValueError("handle and priority name a filter, and are not 0")
+    operation, where = "query a filter of", describe_target(interface)
+    with lend_target(interface, AttachType.TCX_INGRESS, operation) as index:
+        hook, options = _hook(index, point, parent), _options(handle, priority)
+        result = lib.bpf_tc_query(hook, options)
+    # Without the qdisc, or in one that takes no filters, there is none either.
+    if result in (-errno.ENOENT, -errno.EINVAL, -errno.EOPNOTSUPP):
+        hint = f"There is no filter {handle:#x} of priority {priority} there."
+        raise from_errno(errno.ENOENT, operation, where, hint=hint)
+    check(result, operation, where, hint=_HINTS.get(-result, ""))
+    return TcFilterInfo(options.handle, options.priority, options.prog_id)
+
+
+def _hook(index: int, point: TcAttachPoint, parent: int) -> CData:
+    hook = ffi.new("struct bpf_tc_hook *")
+    hook.sz = ffi.sizeof("struct bpf_tc_hook")
+    hook.ifindex, hook.attach_point, hook.parent = index, point, parent
+    return hook
+
+
+def _options(handle: int, priority: int) -> CData:
+    options = ffi.new("struct bpf_tc_opts *")
+    options.sz = ffi.sizeof("struct bpf_tc_opts")
+    options.handle, options.priority = handle, priority
+    return options
+
+
 _HINTS = {
     errno.ENODEV: "There is no such interface in this network namespace.",
     errno.EEXIST: "There is a filter with this handle and priority, or another root qdisc at that place.",
@@ -123,9 +184,7 @@ class _Filter(NetlinkAttachment):
         self, index: int, program_fd: int, point: TcAttachPoint, parent: int, handle: int, priority: int
     ) -> None:
         super().__init__(index, program_fd)
-        self.hook = ffi.new("struct bpf_tc_hook *")
-        self.hook.sz = ffi.sizeof("struct bpf_tc_hook")
-        self.hook.ifindex, self.hook.attach_point, self.hook.parent = index, point, parent
+        self.hook = _hook(index, point, parent)
         self.handle = handle
         self.priority = priority
 
@@ -137,7 +196,7 @@ class _Filter(NetlinkAttachment):
         return 0 if result == -errno.EEXIST else result
 
     def attach(self, program_fd: int, old_fd: int) -> int:
-        options = self._options()
+        options = _options(self.handle, self.priority)
         options.prog_fd = program_fd
         if old_fd < 0:
             if (result := self._add_qdisc()) < 0:
@@ -154,15 +213,9 @@ class _Filter(NetlinkAttachment):
     def detach(self) -> int:
         if not self._is_there(self.program_fd):
             return -errno.ENOENT
-        return lib.bpf_tc_detach(self.hook, self._options())
+        return lib.bpf_tc_detach(self.hook, _options(self.handle, self.priority))
 
     def _is_there(self, program_fd: int) -> bool:
         """Whether the filter still runs this program: its number may be another's by now."""
-        options = self._options()
+        options = _options(self.handle, self.priority)
         return lib.bpf_tc_query(self.hook, options) >= 0 and options.prog_id == program_id(program_fd)
-
-    def _options(self) -> CData:
-        options = ffi.new("struct bpf_tc_opts *")
-        options.sz = ffi.sizeof("struct bpf_tc_opts")
-        options.handle, options.priority = self.handle, self.priority
-        return options

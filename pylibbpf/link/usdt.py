@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from .._native import Handle, c_string, create, ffi, lib, path_bytes
 from ..enums import ProgramType
 from ..errors import BpfError, FormatError, NotFoundError, NotSupportedError, StateError
-from .create import Attachable, require_program
+from .create import Attachable, raise_explained, require_program
 from .link import Link
 from .perf_event import NO_ELF, explain, instead, require_number
 from .uprobe import missing_in_file, process_number, said
@@ -123,10 +123,7 @@ def attach_usdt(
                 )
                 return UsdtLink._of_probe(handle, obj._handle)
     except BpfError as error:
-        explained = explain_usdt(error, os.fsdecode(encoded), provider, name, pid=pid)
-        if explained is error:
-            raise
-        raise explained from error
+        raise_explained(error, explain_usdt(error, os.fsdecode(encoded), provider, name, pid=pid))
 
 
 # A closed link gives its numbers back to libbpf's object, which has no lock (usdt.c:bpf_link_usdt_detach).

@@ -6,7 +6,7 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING, cast
 
-from .._native import NULL, ffi, lib
+from .._native import NULL, check, ffi, lib
 from ..enums import AttachType, LinkType, ProgramType, XdpMode
 from ..errors import BpfError, NotSupportedError, from_errno
 from .attachment import LinkOrAttachment, hold
@@ -88,6 +88,23 @@ def _explain(error: BpfError, index: int) -> None:
         )
     else:
         error.hint = error.hint or what_is_wrong(index, AttachType.XDP, error.errno or 0)
+
+
+def query_xdp(index: int, operation: str, subject: str) -> dict[XdpMode, int]:
+    """The ids of the XDP programs of a device, by their modes, whatever attached them.
+
+    libbpf: bpf_xdp_query.
+    """
+    options = ffi.new("struct bpf_xdp_query_opts *")
+    # Without the fields of 6.3, which are the device's and another message.
+    options.sz = ffi.offsetof("struct bpf_xdp_query_opts", "feature_flags")
+    check(lib.bpf_xdp_query(index, 0, options), operation, subject)
+    ids = {
+        XdpMode.HARDWARE: options.hw_prog_id,
+        XdpMode.DRIVER: options.drv_prog_id,
+        XdpMode.SKB: options.skb_prog_id,
+    }
+    return {mode: id for mode, id in ids.items() if id}
 
 
 # --- through netlink ------------------------------------------------------------------------

@@ -85,7 +85,7 @@ class Arena(Map):
                 return shared  # another thread was faster
             shared = _memory_class(size).from_address(address)
             duplicate = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3)
-            shared.keep(handle, Handle(duplicate, os.close, what=f"memory of map '{self.name}'"))
+            shared.keep(handle, Handle(duplicate, os.close, what=f"memory of {self._label}"))
             self._shared = weakref.ref(shared)
             return shared
 
@@ -104,7 +104,7 @@ class Arena(Map):
                 return None
             lender = obj._handle
             lender.hold()
-        what = f"memory of map '{self.name}'"
+        what = f"memory of {self._label}"
         return int(ffi.cast("uintptr_t", pointer)), Handle(pointer, lambda _: lender.release(), what=what)
 
     def _own_mapping(self, fd: int, size: int) -> tuple[int, Handle]:
@@ -113,16 +113,16 @@ class Arena(Map):
         if address is None:
             raise self._cannot_map(ctypes.get_errno(), wanted)
         pointer = ffi.cast("void *", address)
-        return address, Handle(pointer, lambda _: _munmap(address, size), what=f"memory of map '{self.name}'")
+        return address, Handle(pointer, lambda _: _munmap(address, size), what=f"memory of {self._label}")
 
     def _cannot_map(self, number: int, wanted: int) -> StateError | BpfError:
         if number in (errno.EBUSY, errno.EINVAL) and not wanted:
             return StateError(
-                f"map '{self.name}' is mapped already, at an address that the kernel does not tell: "
+                f"{self._label} is mapped already, at an address that the kernel does not tell: "
                 "create it with the address, map_extra, to map it more than once"
             )
         hint = f"In this process {wanted:#x} is taken." if number == errno.EEXIST else ""
-        return from_errno(number, "map the memory of", f"map '{self.name}'", hint=hint)
+        return from_errno(number, "map the memory of", self._label, hint=hint)
 
 
 class _Memory(ctypes.Array[ctypes.c_ubyte]):

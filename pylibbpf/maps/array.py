@@ -33,10 +33,10 @@ class IndexedMap(ElementMap[int, V]):
     def _element_codecs(self) -> tuple[Codec, Codec]:
         return INDEX, super()._element_codecs()[1]
 
-    def _put_failed(self, result: int, key: Any) -> NoReturn:
+    def _put_failed(self, result: int, key: Any, flags: int = 0) -> NoReturn:
         if result == -errno.E2BIG:
             raise KeyError(key)
-        super()._put_failed(result, key)
+        super()._put_failed(result, key, flags)
 
 
 class ArrayMap(IndexedMap[V], KeyValueMap[int, V]):
@@ -88,7 +88,7 @@ class ArrayMap(IndexedMap[V], KeyValueMap[int, V]):
         self._keeps()
 
     def _keeps(self) -> NoReturn:
-        raise NotSupportedError(errno.EINVAL, "delete a key of map", f"'{self.name}'", hint=self._pop_hint)
+        raise NotSupportedError(errno.EINVAL, "delete a key of", self._label, hint=self._pop_hint)
 
     def clear(self) -> None:
         """Writes zeroes to every element (bpf_map_update_batch, 5.6)."""

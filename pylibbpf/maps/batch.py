@@ -18,6 +18,7 @@ from ..enums import UpdateFlags
 from ..errors import BpfError
 from . import walk
 from .elements import decode_many, is_plain_number
+from .percpu import PerCpuCodec, wants_one
 from .typevars import K, V
 
 if TYPE_CHECKING:
@@ -66,6 +67,8 @@ def read(map: KeyValueMap[K, V], count: int, cursor: Cursor | None, *, delete: b
         raise TypeError(f"count is an int, not {type(count).__name__}")
     if count < 1:
         raise ValueError(f"count is {count}, and a batch has at least one element")
+    if not isinstance(cursor, Cursor | None):
+        raise TypeError(f"cursor is that of the batch before, or None, not {type(cursor).__name__}")
     if cursor is not None and cursor._map is not map:
         raise ValueError(f"{cursor!r} is of another map")
     if cursor is None or cursor._rest is None:
@@ -103,9 +106,12 @@ def _read_singly(map: KeyValueMap[K, V], count: int, rest: Iterator[bytes], dele
 
 def write(map: KeyValueMap[K, V], keys: Any, values: Any, flags: int) -> None:
     """Writes elements."""
+    value_codec = map._value_codec
+    if wants_one(flags) and isinstance(value_codec, PerCpuCodec):
+        value_codec = value_codec.element  # one value for each key, and no bytes between
     encoded_keys = _encoded(map._key_codec, keys, "keys")
-    encoded_values = _encoded(map._value_codec, values, "values")
-    key_size, value_size = map._key_codec.size, map._value_codec.size
+    encoded_values = _encoded(value_codec, values, "values")
+    key_size, value_size = map._key_codec.size, value_codec.size
     count = len(encoded_keys) // key_size
     if len(encoded_values) // value_size != count:
         raise ValueError(f"there are {count} keys and {len(encoded_values) // value_size} values")
@@ -114,8 +120,13 @@ def write(map: KeyValueMap[K, V], keys: Any, values: Any, flags: int) -> None:
         arrays = _part(encoded_keys, start * key_size), _part(encoded_values, start * value_size)
         return _call(map, lib.bpf_map_update_batch, arrays, length, flags)
 
+    # A kernel that does not know the flags reads a value for each CPU before it says so.
+    room = bytes(map._value_codec.size - value_size)
+
     def alone(index: int) -> int:
         key, value = _part(encoded_keys, index * key_size), _part(encoded_values, index * value_size)
+        if room:
+            value = ffi.buffer(value, value_size)[:] + room
         with map._fd_handle() as fd:
             return lib.bpf_map_update_elem(fd, key, value, flags)
 
@@ -123,7 +134,7 @@ def write(map: KeyValueMap[K, V], keys: Any, values: Any, flags: int) -> None:
     can = map._batches and not flags & ~(UpdateFlags.LOCK | UpdateFlags.CPU | UpdateFlags.ALL_CPUS)
     for index, result in _apply(count, key_size + value_size, together if can else None, alone):
         try:
-            map._put_failed(result, map._key_codec.decode(encoded_keys, index * key_size))
+            map._put_failed(result, map._key_codec.decode(encoded_keys, index * key_size), flags)
         except BpfError as error:
             error.hint = f"{error.hint} {index} of {count} elements were written before.".strip()
             raise
@@ -146,7 +157,11 @@ def delete(map: KeyValueMap[K, V], keys: Any) -> int:
         if result == -errno.ENOENT:
             deleted -= 1
             continue
-        map._fail(result, "delete a key of", f"{index} of {count} keys were deleted before.")
+        try:
+            map._fail(result, "delete a key of")
+        except BpfError as error:
+            error.hint = f"{error.hint} {index} of {count} keys were deleted before.".strip()
+            raise
     return deleted
 
 
@@ -193,9 +208,10 @@ def _call(
     counted = ffi.new("uint32_t *", length)
     with map._fd_handle() as fd:
         result = function(fd, *arrays, counted, options)
-    # A kernel that has no batches, or not with these flags, leaves the number alone.
-    refused = result in walk.NO_BATCHES and counted[0] == length
-    return result, None if refused else counted[0]
+    if result and counted[0] == length:
+        # It did not begin: for want of batches, or of those with these flags, or for the map as a whole.
+        return result, None if result in walk.NO_BATCHES else 0
+    return result, counted[0]
 
 
 def _encoded(codec: Codec, values: Any, what: str) -> Any:

@@ -37,7 +37,7 @@ class BloomFilter(Map, Generic[V]):
         with self._fd_handle() as fd:
             result = lib.bpf_map_update_elem(fd, NULL, self._value_codec().encode(value), 0)
         if result:
-            self._fail(result, "add to", self._update_hint(result))
+            self._fail(result, "add to")
 
     def __contains__(self, value: V) -> bool:
         """Whether a value was added, probably. False is certain (bpf_map_lookup_elem)."""

@@ -16,3 +16,4 @@ class CgroupArray(FileMap[int, int], IndexedMap[int]):
     """
 
     _type = MapType.CGROUP_ARRAY
+    _holds = "directories of cgroup v2, opened"

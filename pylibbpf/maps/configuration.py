@@ -10,6 +10,7 @@ from .._native import NULL, call, check, ffi, lib, path_bytes, text
 from ..enums import MapFlags, MapType
 from ..errors import MapTypeError, NotSupportedError, StateError
 from ..state import State
+from .arguments import map_type, on_or_off, require_map, unsigned
 from .fd import MapFd, look
 from .kinds import class_of
 from .layout import Layout, read_layout
@@ -46,12 +47,12 @@ class Configuration(MapFd):
 
     @type.setter
     def type(self, value: MapType | int) -> None:
-        type = MapType(value)
+        type = map_type(value)
         special = {MapType.STRUCT_OPS, MapType.ARENA}
         if type != self._map_type and special & {type, self._map_type}:
             # libbpf would follow pointers that only those types have.
             raise ValueError(
-                f"the type of map '{self.name}' cannot change from {self._map_type.name} to {type.name}"
+                f"the type of {self._label} cannot change from {self._map_type.name} to {type.name}"
             )
         self._configure(lib.bpf_map__set_type, type, "type", global_data=False)
         self._map_type = type
@@ -64,7 +65,7 @@ class Configuration(MapFd):
 
     @key_size.setter
     def key_size(self, value: int) -> None:
-        self._configure(lib.bpf_map__set_key_size, value, "key_size", global_data=False)
+        self._configure(lib.bpf_map__set_key_size, unsigned(value, "key_size"), "key_size", global_data=False)
 
     @property
     def value_size(self) -> int:
@@ -78,12 +79,12 @@ class Configuration(MapFd):
     def value_size(self, value: int) -> None:
         if self._map_type == MapType.STRUCT_OPS or self._is_kconfig():
             # libbpf fills memory of the old size.
-            raise ValueError(f"the value_size of map '{self.name}' cannot be set")
+            raise ValueError(f"the value_size of {self._label} cannot be set")
         if self._internal and _LIBBPF < (1, 3):
             raise NotSupportedError(
-                errno.EOPNOTSUPP, "resize map", f"'{self.name}'", hint="It needs libbpf 1.3 or newer."
+                errno.EOPNOTSUPP, "resize", self._label, hint="It needs libbpf 1.3 or newer."
             )
-        self._configure(lib.bpf_map__set_value_size, value, "value_size")
+        self._configure(lib.bpf_map__set_value_size, unsigned(value, "value_size"), "value_size")
         if self._section is not None:
             self._section.resized()
 
@@ -94,7 +95,9 @@ class Configuration(MapFd):
 
     @max_entries.setter
     def max_entries(self, value: int) -> None:
-        self._configure(lib.bpf_map__set_max_entries, value, "max_entries", global_data=False)
+        self._configure(
+            lib.bpf_map__set_max_entries, unsigned(value, "max_entries"), "max_entries", global_data=False
+        )
 
     @property
     def flags(self) -> MapFlags:
@@ -103,7 +106,7 @@ class Configuration(MapFd):
 
     @flags.setter
     def flags(self, value: int) -> None:
-        self._configure(lib.bpf_map__set_map_flags, int(value), "flags")
+        self._configure(lib.bpf_map__set_map_flags, unsigned(value, "flags"), "flags")
 
     @property
     def map_extra(self) -> int:
@@ -113,7 +116,7 @@ class Configuration(MapFd):
 
     @map_extra.setter
     def map_extra(self, value: int) -> None:
-        self._configure(lib.bpf_map__set_map_extra, value, "map_extra")
+        self._configure(lib.bpf_map__set_map_extra, unsigned(value, "map_extra", bits=64), "map_extra")
 
     @property
     def ifindex(self) -> int:
@@ -122,7 +125,7 @@ class Configuration(MapFd):
 
     @ifindex.setter
     def ifindex(self, value: int) -> None:
-        self._configure(lib.bpf_map__set_ifindex, value, "ifindex")
+        self._configure(lib.bpf_map__set_ifindex, unsigned(value, "ifindex"), "ifindex")
 
     @property
     def numa_node(self) -> int | None:
@@ -134,7 +137,7 @@ class Configuration(MapFd):
 
     @numa_node.setter
     def numa_node(self, value: int) -> None:
-        self._configure(lib.bpf_map__set_numa_node, value, "numa_node")
+        self._configure(lib.bpf_map__set_numa_node, unsigned(value, "numa_node"), "numa_node")
 
     @property
     def autocreate(self) -> bool:
@@ -144,19 +147,22 @@ class Configuration(MapFd):
 
     @autocreate.setter
     def autocreate(self, value: bool) -> None:
-        self._configure(lib.bpf_map__set_autocreate, bool(value), "autocreate")
+        self._configure(lib.bpf_map__set_autocreate, on_or_off(value, "autocreate"), "autocreate")
 
     @property
     def autoattach(self) -> bool:
         """Whether `Object.attach` attaches it: for struct_ops maps only. Settable before load
-        (libbpf 1.5)."""
+        (libbpf 1.5), for those; for others a ValueError."""
         if self._map_type != MapType.STRUCT_OPS or self._object is None:
             return False
         return bool(self._get(lib.bpf_map__autoattach))
 
     @autoattach.setter
     def autoattach(self, value: bool) -> None:
-        self._configure(lib.bpf_map__set_autoattach, bool(value), "autoattach")
+        obj = self._require_object("autoattach")
+        if self._map_type != MapType.STRUCT_OPS and obj._state == State.OPENED:
+            raise ValueError(f"{self._label} is of type {self._map_type.name}: only struct_ops maps attach")
+        self._configure(lib.bpf_map__set_autoattach, on_or_off(value, "autoattach"), "autoattach")
 
     @property
     def pin_path(self) -> str | None:
@@ -189,7 +195,7 @@ class Configuration(MapFd):
         with look(obj):
             if self._map_type == MapType.STRUCT_OPS and obj._state != State.OPENED:
                 # By then value_size is the kernel's, and larger than libbpf's memory.
-                raise StateError(f"the initial_value of map '{self.name}' is gone after load")
+                raise StateError(f"the initial_value of {self._label} is gone after load")
             return _initial_value(self._pointer)
 
     @initial_value.setter
@@ -198,9 +204,9 @@ class Configuration(MapFd):
             data = view.tobytes()
         present = self.initial_value
         if present is None or self._map_type == MapType.STRUCT_OPS or self._is_kconfig():
-            raise ValueError(f"map '{self.name}' takes no initial value")
+            raise ValueError(f"{self._label} takes no initial value")
         if len(data) != len(present):
-            raise ValueError(f"map '{self.name}' takes {len(present)} bytes, not {len(data)}")
+            raise ValueError(f"{self._label} takes {len(present)} bytes, not {len(data)}")
         self._configure(
             lambda pointer, data: lib.bpf_map__set_initial_value(pointer, data, len(data)),
             data,
@@ -221,8 +227,12 @@ class Configuration(MapFd):
 
     @exclusive_program.setter
     def exclusive_program(self, program: Program) -> None:
+        from ..programs import Program
+
+        if not isinstance(program, Program):
+            raise TypeError(f"exclusive_program is a program of the object, not {program!r}")
         if program._object is not self._object or self._object is None:
-            raise ValueError(f"program '{program.name}' is not of the object of map '{self.name}'")
+            raise ValueError(f"program '{program.name}' is not of the object of {self._label}")
         self._configure(lib.bpf_map__set_exclusive_program, program._pointer, "exclusive_program")
 
     def reuse(self, map: Map) -> None:
@@ -234,24 +244,24 @@ class Configuration(MapFd):
         Raises:
             StateError: the object is loaded already, or this map is of no object.
             MapTypeError: the maps differ; the message lists every difference.
+            TypeError: it is no map.
 
         libbpf: bpf_map__reuse_fd.
         """
+        require_map(map, "what reuse() takes")
         obj = self._require_object("reuse")
         with map._fd_handle() as fd:
             layout = read_layout(fd)
             if layout.type == MapType.STRUCT_OPS:
-                raise MapTypeError(f"map '{map.name}' is of type STRUCT_OPS, which cannot be reused")
+                raise MapTypeError(f"{map._label} is of type STRUCT_OPS, which cannot be reused")
             with obj._turn():
-                obj._require_opened(f"the map that map '{self.name}' reuses")
+                obj._require_opened(f"the map that {self._label} reuses")
                 differences = self._differences(layout)
                 if differences:
-                    raise MapTypeError(
-                        f"map '{self.name}' cannot reuse map '{map.name}': {'; '.join(differences)}"
-                    )
+                    raise MapTypeError(f"{self._label} cannot reuse {map._label}: {'; '.join(differences)}")
                 call(
                     lib.call_bpf_map__reuse_fd, self._pointer, fd,
-                    operation="reuse a map for map", subject=f"'{self.name}'",
+                    operation="reuse another map for", subject=self._label,
                 )  # fmt: skip
                 self._reused = True
 
@@ -300,12 +310,12 @@ class Configuration(MapFd):
         obj = self._require_object(what)
         if not global_data and self._internal:
             # libbpf has mapped the section's memory for one element of an array.
-            raise ValueError(f"the {what} of map '{self.name}' cannot be set: it holds global data")
+            raise ValueError(f"the {what} of {self._label} cannot be set: it holds global data")
         with obj._turn():
-            obj._require_opened(f"{what} of map '{self.name}'")
+            obj._require_opened(f"{what} of {self._label}")
             if self._reused:
-                raise StateError(f"{what} of map '{self.name}' is that of the map that it reuses")
-            check(setter(self._pointer, value), f"set {what} of map", f"'{self.name}'")
+                raise StateError(f"{what} of {self._label} is that of the map that it reuses")
+            check(setter(self._pointer, value), f"set {what} of", self._label)
 
     def _is_kconfig(self) -> bool:
         if not self._internal:
@@ -317,7 +327,7 @@ class Configuration(MapFd):
     def _require_object(self, what: str) -> Object:
         self._require_open()
         if self._object is None:
-            raise StateError(f"{what} is set before load: map '{self.name}' exists, and is of no Object")
+            raise StateError(f"{what} is set before load: {self._label} exists already, and is of no Object")
         return self._object
 
 

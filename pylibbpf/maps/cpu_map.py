@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import errno
+
 from ..enums import MapType
 from ..system import num_possible_cpus
 from .array import SparseArray
@@ -19,6 +21,14 @@ class CpuMap(SparseArray[V]):
     _type = MapType.CPUMAP
     _number = "a queue length"
     _value_size = 4
+
+    def _hint(self, number: int, flags: int) -> str:
+        # kernel/bpf/cpumap.c:cpu_map_update_elem
+        if number == errno.EOVERFLOW:
+            return "A queue has 16384 places at most."
+        if number == errno.ENODEV:
+            return "There is no such CPU."
+        return super()._hint(number, flags)
 
     @classmethod
     def _default_max_entries(cls) -> int:

@@ -4,17 +4,22 @@
 from __future__ import annotations
 
 import errno
+from string import ascii_letters, digits
 from typing import TYPE_CHECKING
 
 from .._native import NULL, Handle, c_string, ffi, lib, open_fd
 from ..enums import MapFlags, MapType
-from ..errors import BpfError, NotSupportedError
+from ..errors import ENOTSUPP, BpfError, NotSupportedError
+from .arguments import unsigned
+from .kinds import class_of
 
 if TYPE_CHECKING:
+    from .._libbpf import CData
     from ..btf.load import LoadedBtf
 
-# BPF_OBJ_NAME_LEN less the NUL byte.
+# BPF_OBJ_NAME_LEN less the NUL byte, and what kernel/bpf/syscall.c:bpf_obj_name_cpy takes.
 LONGEST_NAME = 15
+_IN_NAMES = (ascii_letters + digits + "_.").encode()
 
 
 def create_map(
@@ -34,6 +39,8 @@ def create_map(
 ) -> Handle:
     """A new map's fd. libbpf: bpf_map_create."""
     encoded = c_string(name, "the name of a map")
+    if encoded.translate(None, _IN_NAMES):
+        raise ValueError(f"the name of a map has letters, digits, '_' and '.' only, not {name!r}")
     if len(encoded) > LONGEST_NAME:
         raise ValueError(
             f"the name of a map has {LONGEST_NAME} bytes at most, and {name!r} has {len(encoded)}"
@@ -41,31 +48,33 @@ def create_map(
     options = ffi.new("struct bpf_map_create_opts *")
     options.sz = ffi.sizeof("struct bpf_map_create_opts")
     options.map_flags = flags
-    options.map_extra = map_extra
-    options.map_ifindex = ifindex
+    options.map_extra = unsigned(map_extra, "map_extra", bits=64)
+    options.map_ifindex = unsigned(ifindex, "ifindex")
     options.inner_map_fd = inner_fd
     if types is not None:
         options.btf_fd, options.btf_key_type_id, options.btf_value_type_id = types.fd, *_STORAGE_TYPE_IDS
     if numa_node is not None:
         options.map_flags = flags | MapFlags.NUMA_NODE
-        options.numa_node = numa_node
+        options.numa_node = unsigned(numa_node, "numa_node")
     if token_fd:
         options.map_flags |= MapFlags.TOKEN_FD
         options.token_fd = token_fd
+    sizes = (
+        unsigned(key_size, "key_size"),
+        unsigned(value_size, "value_size"),
+        unsigned(max_entries, "max_entries"),
+    )
     what = f"map '{name}'" if name else f"{type.name} map"
     try:
         handle = open_fd(
-            lib.call_bpf_map_create, type, encoded or NULL, key_size, value_size, max_entries, options,
+            lib.call_bpf_map_create, type, encoded or NULL, *sizes, options,
             operation="create", subject=what,
         )  # fmt: skip
     except BpfError as error:
         number = error.errno or 0
         if number == errno.EINVAL and is_missing(type):
             raise NotSupportedError(errno.EOPNOTSUPP, "create", what, hint=since(type)) from error
-        if not error.hint:
-            error.hint = _hint(
-                number, type, key_size=key_size, value_size=value_size, max_entries=max_entries, flags=flags
-            )
+        error.hint = error.hint or _hint(number, type, options, key_size, value_size, max_entries)
         raise
     handle.what = what
     return handle
@@ -129,22 +138,77 @@ def is_missing(type: MapType) -> bool:
         return False
 
 
-def _hint(number: int, type: MapType, *, key_size: int, value_size: int, max_entries: int, flags: int) -> str:
+def _hint(
+    number: int, type: MapType, options: CData, key_size: int, value_size: int, max_entries: int
+) -> str:
     """What may be wrong: the kernel says EINVAL to nearly everything."""
     if number == errno.E2BIG:
         return "The key, the value or max_entries is too large for this type."
     if number == errno.ENOMEM:
         return "The kernel found no memory for it, or the cgroup's limit is reached."
-    if number != errno.EINVAL:
-        return ""
+    if number == errno.EBADF:
+        return "inner_map or token_fd is no fd of a map or a token."
+    if options.map_ifindex and number in (errno.EINVAL, errno.EOPNOTSUPP, errno.ENODEV):
+        return (
+            f"Interface {options.map_ifindex} takes no maps: offload is a matter of its hardware and driver."
+        )
+    if number == ENOTSUPP:
+        return "Maps of this type are always, or never, allocated in advance: see MapFlags.NO_PREALLOC."
+    return (
+        _what_does_not_fit(type, options, key_size, value_size, max_entries) if number == errno.EINVAL else ""
+    )
+
+
+def _what_does_not_fit(
+    type: MapType, options: CData, key_size: int, value_size: int, max_entries: int
+) -> str:
+    kind = class_of(type)
     if not max_entries and type not in _WITHOUT_ENTRIES:
         return "max_entries is 0."
     if type in _RINGS and (max_entries & (max_entries - 1) or max_entries % 4096):
         return "The size of a ring, max_entries, must be a power of two and a multiple of the page size."
-    if type == MapType.LPM_TRIE and not flags & MapFlags.NO_PREALLOC:
-        return "An LPM trie needs MapFlags.NO_PREALLOC."
     if type in _LOCAL_STORAGE and (key_size != 4 or max_entries):
         return "The key of local storage is an fd, 4 bytes, and max_entries is 0."
+    if kind._key_size not in (None, key_size):
+        return f"A key of this type takes {kind._key_size} bytes, and key_size is {key_size}."
+    if type in _OF_FOUR_BYTES and value_size != 4:
+        return f"A value of this type takes 4 bytes, and value_size is {value_size}."
+    if type in _OF_FOUR_OR_EIGHT_BYTES and value_size not in (4, 8):
+        return f"A value of this type takes 4 or 8 bytes, and value_size is {value_size}."
+    if type == MapType.STRUCT_OPS:
+        return "Such a map comes from an object: its value is a struct of the kernel, with programs in it."
+    if type in _OF_MAPS and not options.inner_map_fd:
+        return "A map of maps needs inner_map, one like those that it shall hold."
+    if type == MapType.LPM_TRIE and not 5 <= key_size <= 260:
+        return "A key has 4 bytes for its length and 1 to 256 for the prefix."
+    if type == MapType.STACK_TRACE and (value_size % 8 or not 8 <= value_size <= 8 * 127):
+        return (
+            "A stack trace has 8 bytes for each of its addresses, 127 at most (kernel.perf_event_max_stack)."
+        )
+    if type == MapType.BLOOM_FILTER and options.map_extra > 15:
+        return "map_extra, the number of hashes, is 15 at most."
     if not value_size:
         return "value_size is 0."
-    return ""
+    if options.map_flags:
+        return f"This kernel, or this type, does not take {MapFlags(options.map_flags)!r} together."
+    return "Its sizes or map_extra do not go with its type."
+
+
+_OF_FOUR_BYTES = {
+    MapType.PROG_ARRAY,
+    MapType.PERF_EVENT_ARRAY,
+    MapType.CGROUP_ARRAY,
+    MapType.ARRAY_OF_MAPS,
+    MapType.HASH_OF_MAPS,
+    MapType.XSKMAP,
+}
+# An fd, and what reading gives: a socket's cookie; a device or CPU, and a program for it.
+_OF_FOUR_OR_EIGHT_BYTES = {
+    MapType.SOCKMAP,
+    MapType.SOCKHASH,
+    MapType.REUSEPORT_SOCKARRAY,
+    MapType.DEVMAP,
+    MapType.DEVMAP_HASH,
+    MapType.CPUMAP,
+}
+_OF_MAPS = {MapType.ARRAY_OF_MAPS, MapType.HASH_OF_MAPS}

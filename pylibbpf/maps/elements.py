@@ -99,7 +99,7 @@ class ElementMap(Map, Generic[K, V]):
         try:
             borrows.append(None)
             if handle._closed:
-                raise ClosedError(f"map '{self.name}' is closed")
+                raise ClosedError(f"{self._label} is closed")
             result = _lookup_elem(handle._value, packed, out)
         finally:
             borrows.pop()
@@ -225,14 +225,14 @@ class ElementMap(Map, Generic[K, V]):
         try:
             borrows.append(None)
             if handle._closed:
-                raise ClosedError(f"map '{self.name}' is closed")
+                raise ClosedError(f"{self._label} is closed")
             result = _update_elem(handle._value, packed_key, packed_value, flags)
         finally:
             borrows.pop()
             if handle._closed and not borrows:
                 handle._free_once()
         if result:
-            self._put_failed(result, key)
+            self._put_failed(result, key, flags)
 
     # Without a call between. A subclass with another put says so anew.
     __setitem__ = put
@@ -252,7 +252,7 @@ class ElementMap(Map, Generic[K, V]):
         if result == _ENOENT:
             raise KeyError(key)
         if result:
-            self._fail(result, "delete a key of")
+            self._fail(result, "delete a key of", flags)
 
     # --- how ------------------------------------------------------------------------
 
@@ -266,8 +266,8 @@ class ElementMap(Map, Generic[K, V]):
                 # A system call copies what the kernel thinks fit, and checks nothing.
                 raise FormatError(
                     errno.EINVAL,
-                    "type the elements of map",
-                    f"'{self.name}'",
+                    "type the elements of",
+                    self._label,
                     hint=f"{key.name} and {value.name} take {key.size} and {value.size} bytes, the kernel "
                     f"copies {layout.key_size} and {layout.transfer_size}.",
                 )
@@ -319,7 +319,7 @@ class ElementMap(Map, Generic[K, V]):
         if result == _ENOENT:
             return None
         if result:
-            self._fail(result, "look up a key in")
+            self._fail(result, "look up a key in", flags)
         return ffi.buffer(out)
 
     def _pop_encoded(self, key: bytes, flags: int = 0) -> CBuffer | None:
@@ -329,22 +329,21 @@ class ElementMap(Map, Generic[K, V]):
             result = lib.bpf_map_lookup_and_delete_elem_flags(fd, key, out, flags)
         if result == _ENOENT:
             return None
-        if result in _NO_SUCH_COMMAND:
-            raise NotSupportedError(-result, "take a key out of map", f"'{self.name}'", hint=self._pop_hint)
+        if result in _NO_SUCH_COMMAND and not flags:
+            raise NotSupportedError(-result, "take a key out of", self._label, hint=self._pop_hint)
         if result:
-            self._fail(result, "take a key out of")
+            self._fail(result, "take a key out of", flags)
         return ffi.buffer(out)
 
     _pop_hint = "Hashes can since Linux 5.14. Where nothing comes between, look up and then delete."
 
-    def _put_failed(self, result: int, key: Any) -> NoReturn:
+    def _put_failed(self, result: int, key: Any, flags: int = 0) -> NoReturn:
+        """Raises what a negative result of writing a key means."""
         if result == _ENOENT:
             raise KeyError(key)
         if result == -errno.EEXIST:
-            raise ExistsError(
-                errno.EEXIST, "put a new key into map", f"'{self.name}'", hint=f"The key is {key!r}."
-            )
-        self._fail(result, "update", self._update_hint(result))
+            raise ExistsError(errno.EEXIST, "put a new key into", self._label, hint=f"The key is {key!r}.")
+        self._fail(result, "update", flags)
 
 
 _NO_SUCH_COMMAND = {-errno.EINVAL, -errno.EOPNOTSUPP, -524}

@@ -59,5 +59,5 @@ def _pin_difference(map: Map, path: str) -> MapTypeError | None:
     if not differences:
         return None
     return MapTypeError(
-        f"map '{map.name}' cannot reuse the map that is pinned at '{path}': {'; '.join(differences)}"
+        f"{map._label} cannot reuse the map that is pinned at '{path}': {'; '.join(differences)}"
     )

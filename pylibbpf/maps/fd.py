@@ -11,13 +11,18 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, NoReturn
 
 from .._native import Handle, check, lib
-from ..enums import MapType
-from ..errors import ClosedError, StateError
+from ..enums import MapType, UpdateFlags
+from ..errors import ENOTSUPP, ClosedError, StateError
+from ..permissions import effective_capabilities, what_stands_in_the_way
 from .layout import Layout, read_layout
 
 if TYPE_CHECKING:
     from .._libbpf import CData
     from ..object import Object
+
+
+# CAP_SYS_ADMIN and CAP_BPF: include/uapi/linux/capability.h.
+_MAY_USE_BPF = 1 << 21 | 1 << 39
 
 
 @contextlib.contextmanager
@@ -49,7 +54,7 @@ class MapFd:
     closes its own.
     """
 
-    name: str
+    _name: str
     _map_type: MapType
     _object: Object | None
     _pointer: CData
@@ -59,6 +64,16 @@ class MapFd:
     _closed: bool
     # Whether libbpf was told to use another map.
     _reused: bool
+
+    @property
+    def name(self) -> str:
+        """Its name in the object, or the first 15 characters of it from the kernel."""
+        return self._name
+
+    @property
+    def _label(self) -> str:
+        """What messages call it. A map made by itself need not have a name."""
+        return f"map '{self._name}'" if self._name else f"this {self._map_type.name} map"
 
     def _fd_handle(self) -> Handle:
         """The handle of its fd. For a map of an object, a duplicate that is made once."""
@@ -73,11 +88,9 @@ class MapFd:
                 self._require_created(obj)
                 fd = lib.bpf_map__fd(self._pointer)
                 if fd < 0:
-                    raise StateError(f"map '{self.name}' does not exist")
+                    raise StateError(f"{self._label} does not exist")
                 # From 3 on: the kernel takes 0 for "none" (libbpf.c:ensure_good_fd).
-                handle = Handle(
-                    fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3), os.close, what=f"map '{self.name}'"
-                )
+                handle = Handle(fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3), os.close, what=self._label)
                 with handle:
                     self._layout = read_layout(handle._value)
                 self._fd = handle
@@ -93,11 +106,11 @@ class MapFd:
         if self._reused:
             return
         if obj._state == State.OPENED:
-            raise StateError(f"map '{self.name}' does not exist before its object is loaded")
+            raise StateError(f"{self._label} does not exist before its object is loaded")
         if obj._state == State.FAILED:
-            raise StateError(f"map '{self.name}' does not exist: the load of its object failed")
+            raise StateError(f"{self._label} does not exist: the load of its object failed")
         if not lib.bpf_map__autocreate(self._pointer):
-            raise StateError(f"map '{self.name}' does not exist: its autocreate is off")
+            raise StateError(f"{self._label} does not exist: its autocreate is off")
 
     def _known_layout(self) -> Layout:
         """The layout of a map that exists."""
@@ -133,17 +146,30 @@ class MapFd:
 
     def _require_open(self) -> None:
         if self._closed:
-            raise ClosedError(f"map '{self.name}' is closed")
+            raise ClosedError(f"{self._label} is closed")
 
-    def _fail(self, result: int, operation: str, hint: str = "") -> NoReturn:
-        """Raises what a negative result means."""
-        check(result, f"{operation} map", f"'{self.name}'", hint=hint)
+    def _fail(self, result: int, operation: str, flags: int = 0, hint: str = "") -> NoReturn:
+        """Raises what a negative result of a call with these flags means."""
+        check(result, operation, self._label, hint=hint or self._hint(-result, flags))
         raise AssertionError(result)
 
-    def _update_hint(self, result: int) -> str:
-        if result == -errno.E2BIG:
-            entries = self._known_layout().max_entries
-            return f"The map is full: its max_entries is {entries}."
-        if result == -errno.EPERM:
-            return "The map is frozen, or read-only for system calls."
+    def _hint(self, number: int, flags: int) -> str:
+        """What may be wrong, where an error number says too little."""
+        if number == errno.E2BIG:
+            return f"The map is full: its max_entries is {self._known_layout().max_entries}."
+        if number == errno.EPERM:
+            # A process without rights may be refused whatever the map is (kernel.unprivileged_bpf_disabled).
+            rights = "" if effective_capabilities() & _MAY_USE_BPF else what_stands_in_the_way()
+            closed = "The map is frozen, or its flags close it to such system calls (RDONLY, WRONLY)."
+            return f"{closed} {rights}".rstrip()
+        if flags and number in (errno.EINVAL, errno.ERANGE, errno.EOPNOTSUPP, ENOTSUPP):
+            return _flags_hint(flags)
         return ""
+
+
+def _flags_hint(flags: int) -> str:
+    if flags & (UpdateFlags.CPU | UpdateFlags.ALL_CPUS):
+        return "UpdateFlags.CPU and ALL_CPUS are for per-CPU maps, and possible CPUs, since Linux 7.0."
+    if flags & UpdateFlags.LOCK:
+        return "UpdateFlags.LOCK is for values with a struct bpf_spin_lock, since Linux 5.1."
+    return f"This kind of map does not take {UpdateFlags(flags)!r} here."

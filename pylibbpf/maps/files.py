@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar, NoReturn
 
 from ..btf.codec import Codec, IntCodec
+from ..errors import ENOTSUPP
 from ..fds import lend_fd
 from . import walk
 from .elements import ElementMap
@@ -17,6 +19,8 @@ class FileMap(ElementMap[K, V]):
     """A map whose values are given as fds. Subclasses say what reading one gives, if it can be read."""
 
     _value_size = 4
+    # What one may put there.
+    _holds: ClassVar[str]
 
     def put(self, key: K, value: Any, flags: int = 0) -> None:
         """Puts something into the map, which then keeps it alive.
@@ -36,6 +40,16 @@ class FileMap(ElementMap[K, V]):
             super().put(key, fd, flags)  # type: ignore[arg-type]
 
     __setitem__ = put
+
+    def _hint(self, number: int, flags: int) -> str:
+        if number in (errno.EBADF, errno.ENOTSOCK) or (number == errno.EINVAL and not flags):
+            return f"It takes {self._holds}."
+        return super()._hint(number, flags)
+
+    def _fail(self, result: int, operation: str, flags: int = 0, hint: str = "") -> NoReturn:
+        if result in (-errno.EOPNOTSUPP, -ENOTSUPP) and operation.startswith("look up"):
+            hint = hint or "What is in such a map cannot be read back."
+        super()._fail(result, operation, flags, hint)
 
     def _element_codecs(self) -> tuple[Codec, Codec]:
         # Maps of sockets may have values of 8 bytes, for the cookie that they read as.

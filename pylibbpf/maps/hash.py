@@ -32,7 +32,7 @@ class LruHashMap(HashMap[K, V]):
 
     _type = MapType.LRU_HASH
 
-    def _update_hint(self, result: int) -> str:
-        if result == -errno.ENOMEM:
+    def _hint(self, number: int, flags: int) -> str:
+        if number == errno.ENOMEM:
             return "No element could be dropped: all are in use by programs, or free ones wait on other CPUs."
-        return super()._update_hint(result)
+        return super()._hint(number, flags)

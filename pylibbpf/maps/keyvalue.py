@@ -108,7 +108,7 @@ class KeyValueMap(ElementMap[K, V], MutableMapping[K, V]):
                 return key, self.pop(key)
             except KeyError:
                 continue  # somebody else took it
-        raise KeyError(f"map '{self.name}' is empty")
+        raise KeyError(f"{self._label} is empty")
 
     def setdefault(self, key: K, default: V, /) -> V:
         """The value of a key, put there first if there is none. Never overwrites what another puts."""
@@ -188,7 +188,8 @@ class KeyValueMap(ElementMap[K, V], MutableMapping[K, V]):
             keys: an iterable of keys, or a NumPy array of the key's dtype, which is not copied.
             values: as many values, likewise; of a per-CPU map an array has a row for each key and a
                 column for each CPU.
-            flags: `UpdateFlags`, as for `put`.
+            flags: `UpdateFlags`, as for `put`. With `UpdateFlags.CPU | cpu << 32` or `ALL_CPUS` (7.0) values
+                of a per-CPU map are single ones.
 
         Raises:
             OverflowError, TypeError, ValueError: a key or value does not fit. Nothing is written.

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import errno
+from typing import Any, ClassVar
 
 from ..btf.codec import Codec, IntCodec
 from ..enums import MapFlags, MapType
@@ -23,6 +24,13 @@ class _LocalStorage(ElementMap[Any, V]):
     _key_size = 4
     _create_flags = MapFlags.NO_PREALLOC
     _pop_hint = "Look up and then delete."
+    # What a key is.
+    _belongs_to: ClassVar[str]
+
+    def _hint(self, number: int, flags: int) -> str:
+        if number in (errno.EBADF, errno.ENOTSOCK, errno.ESRCH) or (number == errno.EINVAL and not flags):
+            return f"A key is {self._belongs_to}."
+        return super()._hint(number, flags)
 
     def _element_codecs(self) -> tuple[Codec, Codec]:
         return _FD, super()._element_codecs()[1]
@@ -62,21 +70,25 @@ class TaskStorage(_LocalStorage[V]):
     """A value for each task: `map[pidfd]`, with the fd of `os.pidfd_open`. Kernel: 5.11."""
 
     _type = MapType.TASK_STORAGE
+    _belongs_to = "a pidfd of a living process, as os.pidfd_open() gives it"
 
 
 class SockStorage(_LocalStorage[V]):
     """A value for each socket: `map[socket]`. Kernel: 5.2."""
 
     _type = MapType.SK_STORAGE
+    _belongs_to = "a socket, or its fd"
 
 
 class InodeStorage(_LocalStorage[V]):
     """A value for each inode: `map[file]`, with any fd of the file. Kernel: 5.10."""
 
     _type = MapType.INODE_STORAGE
+    _belongs_to = "an open file, or its fd"
 
 
 class CgroupStorage(_LocalStorage[V]):
     """A value for each cgroup: `map[fd]`, with an fd of its directory. Kernel: 6.2."""
 
     _type = MapType.CGRP_STORAGE
+    _belongs_to = "an fd of a directory of cgroup v2"

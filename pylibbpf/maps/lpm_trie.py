@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import errno
+
 from ..enums import MapFlags, MapType
 from .keyvalue import KeyValueMap
 from .typevars import K, V
@@ -21,3 +23,9 @@ class LpmTrie(KeyValueMap[K, V]):
     _type = MapType.LPM_TRIE
     _create_flags = MapFlags.NO_PREALLOC
     _pop_hint = "A trie has no such step. Where nothing comes between, look up and then delete."
+
+    def _hint(self, number: int, flags: int) -> str:
+        if number == errno.EINVAL and not flags:
+            bits = 8 * (self._known_layout().key_size - 4)
+            return f"A key begins with the length of its prefix, a u32 of {bits} at most."
+        return super()._hint(number, flags)

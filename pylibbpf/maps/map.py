@@ -17,10 +17,12 @@ import os
 import sys
 from typing import TYPE_CHECKING, ClassVar
 
-from .._native import NULL, Handle, call, lib, open_fd, text
+from .._native import NULL, Handle, call, lib, text
 from ..enums import MapFlags, MapType
 from ..errors import MapTypeError, NotFoundError, StateError
+from ..fds import open_by_id
 from ..pins import Pinnable, open_pinned, require_kind
+from .arguments import map_type, require_map, unknown_attribute, unsigned
 from .codecs import agreed_size, codecs_of, fitting, given_codecs
 from .configuration import Configuration
 from .kinds import class_of, types_of
@@ -52,9 +54,6 @@ class Map(Configuration, RawElements, Pinnable):
     The methods `lookup_bytes`, `put_bytes`, `delete_bytes` and `next_key_bytes`
     are the system calls with sizes checked; they work for types that are newer
     than this package, as far as the kernel lets them.
-
-    Attributes:
-        name: its name in the object, or the first 15 characters of it from the kernel.
     """
 
     # What the subclasses say of themselves: the type that `create` makes, and the sizes and flags
@@ -83,7 +82,7 @@ class Map(Configuration, RawElements, Pinnable):
         """A map of an object, in the class of its kind. Under the object's lock and borrow."""
         type = MapType(lib.bpf_map__type(pointer))
         self = object.__new__(class_of(type))
-        self.name = text(lib.bpf_map__name(pointer))
+        self._name = text(lib.bpf_map__name(pointer))
         self._object = obj
         self._pointer = pointer
         self._set_up(type, None)
@@ -99,7 +98,7 @@ class Map(Configuration, RawElements, Pinnable):
             with handle as fd:
                 layout = read_layout(fd)
             self = object.__new__(cls._class_for(layout))
-            self.name = name or layout.name
+            self._name = name or layout.name
             self._object = None
             self._pointer = NULL
             self._set_up(layout.type, handle)
@@ -107,7 +106,7 @@ class Map(Configuration, RawElements, Pinnable):
             self._type_ids = (layout.key_type_id, layout.value_type_id)
             self._codecs = fitting(codecs, layout)
             self._internal = False
-            handle.what = f"map '{self.name}'" if self.name else f"{layout.type.name} map"
+            handle.what = self._label.removeprefix("this ")
         except BaseException:
             handle.close()
             raise
@@ -197,6 +196,8 @@ class Map(Configuration, RawElements, Pinnable):
         value_size = agreed_size(value_size, value_codec, kind._value_size, "value")
         if max_entries is None:
             max_entries = kind._default_max_entries()
+        if inner_map is not None:
+            require_map(inner_map, "inner_map")
         with contextlib.ExitStack() as stack:
             inner_fd = 0 if inner_map is None else stack.enter_context(inner_map._fd_handle())
             types = storage_types(type, value_size)
@@ -204,8 +205,8 @@ class Map(Configuration, RawElements, Pinnable):
                 stack.enter_context(types)
             handle = create_map(
                 type, name, key_size, value_size, max_entries,
-                flags=flags | kind._create_flags, map_extra=map_extra, numa_node=numa_node, ifindex=ifindex,
-                inner_fd=inner_fd, token_fd=token_fd, types=types,
+                flags=unsigned(flags, "flags") | kind._create_flags, map_extra=map_extra,
+                numa_node=numa_node, ifindex=ifindex, inner_fd=inner_fd, token_fd=token_fd, types=types,
             )  # fmt: skip
         # Where no types were given it has none: local storage's BTF says only how long a value is.
         self = cls._of_fd(handle, name, codecs or (None, None))
@@ -218,7 +219,7 @@ class Map(Configuration, RawElements, Pinnable):
             if cls._type is None:
                 raise TypeError("Map.create needs the type of the map")
             return cls._type
-        type = MapType(type)
+        type = map_type(type)
         if not issubclass(class_of(type), cls):
             known = " or ".join(known.name for known in types_of(cls))
             raise MapTypeError(f"{cls.__name__} is {known}, not {type.name}")
@@ -283,8 +284,8 @@ class Map(Configuration, RawElements, Pinnable):
         libbpf: bpf_map_get_fd_by_id.
         """
         codecs = given_codecs(btf, key_type, value_type)
-        handle = open_fd(lib.call_bpf_map_get_fd_by_id, id, operation="open map", subject=f"id {id}")
-        return cls._of_fd(handle, codecs=codecs)
+        id = unsigned(id, "the id of a map")
+        return cls._of_fd(open_by_id(lib.call_bpf_map_get_fd_by_id, id, "map"), codecs=codecs)
 
     @classmethod
     def from_fd(
@@ -308,7 +309,7 @@ class Map(Configuration, RawElements, Pinnable):
             ValueError: a type is not of the map's size.
             MapTypeError: the map is of another kind than the class; the message names both.
         """
-        require_kind(fd, "map", f"fd {fd}")
+        require_kind(unsigned(fd, "an fd", bits=31), "map", f"fd {fd}")
         codecs = given_codecs(btf, key_type, value_type)
         handle = Handle(fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3), os.close, what="map")
         return cls._of_fd(handle, codecs=codecs)
@@ -337,7 +338,7 @@ class Map(Configuration, RawElements, Pinnable):
                 -errno.EBUSY: "It is frozen already, or mapped writable.",
                 -errno.EPERM: "It is frozen already, or open read-only.",
             }.get(result, "")
-            self._fail(result, "freeze", hint)
+            self._fail(result, "freeze", hint=hint)
 
     # --- pins -------------------------------------------------------------------------
 
@@ -365,7 +366,7 @@ class Map(Configuration, RawElements, Pinnable):
         """
         pinned = self.pinned_path
         if pinned is not None:
-            raise StateError(f"map '{self.name}' is pinned at '{pinned}' already; unpin it first")
+            raise StateError(f"{self._label} is pinned at '{pinned}' already; unpin it first")
         super().pin(path)
 
     def unpin(self) -> None:
@@ -378,7 +379,7 @@ class Map(Configuration, RawElements, Pinnable):
             try:
                 call(
                     lib.call_bpf_map__unpin, self._pointer, NULL,
-                    operation="unpin map", subject=f"'{self.name}'",
+                    operation="unpin", subject=self._label,
                 )  # fmt: skip
             except NotFoundError:
                 pass
@@ -401,6 +402,12 @@ class Map(Configuration, RawElements, Pinnable):
                 handle.close()
         if self._section is not None:
             self._section.close()
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not name.startswith("_") and not hasattr(type(self), name):
+            # Else a misspelt `map.max_entires = 9` would do nothing, and say nothing.
+            raise AttributeError(unknown_attribute(type(self), name))
+        super().__setattr__(name, value)
 
     def __enter__(self) -> Self:
         self._require_open()

@@ -10,6 +10,7 @@ from typing import Any
 from .._native import Handle, lib
 from ..enums import MapType
 from ..errors import NotFoundError, StateError
+from .arguments import require_map
 from .array import IndexedMap
 from .files import IdMap
 from .map import Map
@@ -20,6 +21,8 @@ _TRIES = 10
 
 class _MapOfMaps(IdMap[K, Map]):
     """What both kinds have in common: fds of maps go in, and the ids that come out are opened."""
+
+    _holds = "maps like the inner map: of its type, sizes and flags, and an array of its max_entries too"
 
     def set_inner_map(self, map: Map) -> None:
         """Says what the maps inside will be like, before load: of the type and sizes of this one.
@@ -33,7 +36,8 @@ class _MapOfMaps(IdMap[K, Map]):
         libbpf: bpf_map__set_inner_map_fd.
         """
         if self._kept is not None:
-            raise StateError(f"the inner map of map '{self.name}' was set before")
+            raise StateError(f"the inner map of {self._label} was set before")
+        require_map(map, "an inner map")
         with map._fd_handle() as fd:
             # libbpf remembers the number, and does not own the fd.
             kept = Handle(fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3), os.close, what="inner map")

@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
+from .._native import lib
 from ..btf.codec import Codec, at, raw_bytes
 from ..enums import MapType, UpdateFlags
-from ..errors import BpfError
 from ..system import num_possible_cpus
 from .array import ArrayMap
 from .elements import ElementMap
@@ -69,7 +69,7 @@ class PerCpuMap(ElementMap[K, list[V]]):
 
         libbpf: bpf_map_lookup_elem_flags.
         """
-        if not _wants_one(flags):
+        if not wants_one(flags):
             return super().lookup(key, flags)
         value = self._lookup_encoded(self._encoded_key(key), flags)
         # What the flags ask for, and the kernel gave, is a single value.
@@ -89,22 +89,23 @@ class PerCpuMap(ElementMap[K, list[V]]):
 
         libbpf: bpf_map_update_elem.
         """
-        if not _wants_one(flags):
+        if not wants_one(flags):
             super().put(key, cast("list[V]", value), flags)
             return
         encoded = self._encoded_key(key)
         one = self._value_codec.element.encode(value)
         # A kernel that does not know the flags reads as much as for all CPUs before it says so.
         padded = one.ljust(self._value_codec.size, b"\0")
-        try:
-            self.put_bytes(encoded, padded, flags)
-        except BpfError as error:
-            self._put_failed(-(error.errno or 0), key)
+        with self._fd_handle() as fd:
+            result = lib.bpf_map_update_elem(fd, encoded, padded, flags)
+        if result:
+            self._put_failed(result, key, flags)
 
     __setitem__ = put
 
 
-def _wants_one(flags: int) -> bool:
+def wants_one(flags: int) -> bool:
+    """Whether flags stand for one value, and not for one on each CPU."""
     return bool(flags & (UpdateFlags.CPU | UpdateFlags.ALL_CPUS))
 
 

@@ -19,6 +19,7 @@ class PerfEventArray(FileMap[int, int], IndexedMap[int]):
     """
 
     _type = MapType.PERF_EVENT_ARRAY
+    _holds = "perf events, as perf_event_open gives them"
 
     @classmethod
     def _default_max_entries(cls) -> int:

@@ -19,3 +19,4 @@ class ProgramArray(IdMap[int, int], IndexedMap[int]):
     """
 
     _type = MapType.PROG_ARRAY
+    _holds = "programs, all of the type of those that use the map"

@@ -41,7 +41,7 @@ class Queue(Map, Generic[V]):
             encoded = self._value_codec().encode(value)
             result = lib.bpf_map_update_elem(fd, NULL, encoded, flags)
         if result:
-            self._fail(result, "push to", self._update_hint(result))
+            self._fail(result, "push to", flags)
 
     def pop(self) -> V:
         """Takes the next value out.
@@ -69,7 +69,7 @@ class Queue(Map, Generic[V]):
             out = ffi.new("char[]", codec.size)
             result = function(fd, NULL, out)
         if result == -errno.ENOENT:
-            raise IndexError(f"map '{self.name}' is empty")
+            raise IndexError(f"{self._label} is empty")
         if result:
             self._fail(result, operation)
         value: V = codec.decode(ffi.buffer(out))
@@ -78,10 +78,9 @@ class Queue(Map, Generic[V]):
     def _value_codec(self) -> Codec:
         return self._chosen_codecs()[1]
 
-    def _update_hint(self, result: int) -> str:
-        if result == -errno.E2BIG:
-            return f"{super()._update_hint(result)} UpdateFlags.EXIST drops the oldest value."
-        return super()._update_hint(result)
+    def _hint(self, number: int, flags: int) -> str:
+        more = " UpdateFlags.EXIST drops the oldest value." if number == errno.E2BIG else ""
+        return super()._hint(number, flags) + more
 
 
 class Stack(Queue[V]):

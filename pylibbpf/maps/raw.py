@@ -36,7 +36,7 @@ class RawElements(MapFd):
         if result == -errno.ENOENT:
             return None
         if result < 0:
-            self._fail(result, "look up a key in")
+            self._fail(result, "look up a key in", flags)
         return bytes(ffi.buffer(out))
 
     def put_bytes(self, key: Buffer | None, value: Buffer, flags: int = 0) -> None:
@@ -60,10 +60,10 @@ class RawElements(MapFd):
         with self._fd_handle() as fd:
             size = self._known_layout().transfer_size
             if len(data) != size:
-                raise ValueError(f"a value of map '{self.name}' takes {size} bytes, not {len(data)}")
+                raise ValueError(f"a value of {self._label} takes {size} bytes, not {len(data)}")
             result = lib.bpf_map_update_elem(fd, encoded, data, flags)
         if result < 0:
-            self._fail(result, "update", self._update_hint(result))
+            self._fail(result, "update", flags)
 
     def delete_bytes(self, key: Buffer) -> bool:
         """Deletes a key of exactly key_size bytes, and says whether there was one (bpf_map_delete_elem)."""
@@ -96,10 +96,10 @@ class RawElements(MapFd):
         size = self._known_layout().key_size
         if key is None:
             if size:
-                raise TypeError(f"a key of map '{self.name}' takes {size} bytes, not None")
+                raise TypeError(f"a key of {self._label} takes {size} bytes, not None")
             return NULL
         with memoryview(key) as view:
             data = view.tobytes()
         if len(data) != size:
-            raise ValueError(f"a key of map '{self.name}' takes {size} bytes, not {len(data)}")
+            raise ValueError(f"a key of {self._label} takes {size} bytes, not {len(data)}")
         return data if size else NULL

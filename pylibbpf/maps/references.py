@@ -25,8 +25,8 @@ def programs_in_maps(image: bytes | memoryview) -> frozenset[str]:
     order = ">" if image[5] == 2 else "<"
     try:
         return frozenset(_named(image, order))
-    except (struct.error, IndexError):
-        return frozenset()  # cut short: libbpf says so better
+    except (struct.error, IndexError, OverflowError):
+        return frozenset()  # cut short, or with offsets beyond all files: libbpf says so better
 
 
 def _named(image: bytes | memoryview, order: str) -> Iterator[str]:

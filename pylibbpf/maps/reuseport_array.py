@@ -16,4 +16,5 @@ class ReuseportArray(FileMap[int, int], IndexedMap[int]):
     """
 
     _type = MapType.REUSEPORT_SOCKARRAY
+    _holds = "sockets with SO_REUSEPORT: UDP ones that are bound, TCP ones that listen"
     _value_size = 8

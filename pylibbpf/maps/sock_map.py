@@ -34,6 +34,7 @@ class _SocketMap(FileMap[K, int], KeyValueMap[K, int]):
     """What both kinds have in common: sockets go in, and their cookies come out."""
 
     _value_size = 8
+    _holds = "sockets"
     _pop_hint = "Sockets cannot be taken out in one step: look up and then delete."
 
     def put(self, key: K, value: HasFileno | int, flags: int = 0) -> None:
@@ -75,23 +76,23 @@ class _SocketMap(FileMap[K, int], KeyValueMap[K, int]):
         """Deletes many keys, one after the other, and returns how many there were."""
         return sum(self.delete_bytes(key) for key in [self._encoded_key(key) for key in keys])
 
-    def _put_failed(self, result: int, key: Any) -> NoReturn:
+    def _put_failed(self, result: int, key: Any, flags: int = 0) -> NoReturn:
         if -result in _REFUSED:
             hint = _REFUSED[-result]
-            raise BpfError(-result, "put a socket into map", f"'{self.name}'", hint=hint)
-        super()._put_failed(result, key)
+            raise BpfError(-result, "put a socket into", self._label, hint=hint)
+        super()._put_failed(result, key, flags)
 
-    def _fail(self, result: int, operation: str, hint: str = "") -> NoReturn:
+    def _fail(self, result: int, operation: str, flags: int = 0, hint: str = "") -> NoReturn:
         # Before 5.7 there was no lookup at all: EOPNOTSUPP.
         if result in (-errno.ENOSPC, -errno.EOPNOTSUPP) and operation.startswith("look up"):
             raise NotSupportedError(
                 -result,
-                f"{operation} map",
-                f"'{self.name}'",
+                operation,
+                self._label,
                 hint="The kernel tells cookies, of 8 bytes: give the map values of that size, "
                 "__type(value, __u64), and Linux 5.7.",
             )
-        super()._fail(result, operation, hint)
+        super()._fail(result, operation, flags, hint)
 
 
 class SockMap(_SocketMap[int], SparseArray[int]):

@@ -32,7 +32,7 @@ class StackTrace(Map):
             StateError: the map has build ids instead of addresses (STACK_BUILD_ID); `lookup_bytes` has those.
         """
         if self.flags & MapFlags.STACK_BUILD_ID:
-            raise StateError(f"map '{self.name}' has build ids and no addresses; lookup_bytes() reads them")
+            raise StateError(f"{self._label} has build ids and no addresses; lookup_bytes() reads them")
         value = self.lookup_bytes(_key(id))
         if value is None:
             raise KeyError(id)

@@ -10,6 +10,7 @@ mmap), so that nothing that libbpf frees is ever touched.
 
 from __future__ import annotations
 
+import errno
 import mmap
 import sys
 from typing import TYPE_CHECKING, Any
@@ -196,6 +197,8 @@ class Variable:
             return fields[part], fields[part].offset, f"{self.name}.{part}"
         if not isinstance(codec, ArrayCodec):
             raise TypeError(f"variable '{self.name}' is no array: {codec.name}")
+        if not isinstance(part, int):
+            raise TypeError(f"an index of variable '{self.name}' is an int, not {type(part).__name__}")
         try:
             index = range(codec.length)[part]
         except IndexError:
@@ -234,7 +237,12 @@ class Variable:
         mapping = self._section.mapping()
         if mapping is None:
             self._section.require_loaded(f"the memory of variable '{self.name}'")
-            raise NotSupportedError(95, "map the memory of variable", f"'{self.name}'")
+            raise NotSupportedError(
+                errno.EOPNOTSUPP,
+                "map the memory of variable",
+                f"'{self.name}'",
+                hint="Its section holds static variables only, or fields of the kernel's: use value.",
+            )
         return memoryview(mapping)[self.offset : self.offset + self.size]
 
     def _codec(self) -> Codec:
@@ -364,7 +372,7 @@ class Section:
         try:
             self.map.put_bytes(_INDEX, contents)
         except BpfError as error:
-            if error.errno != 1:
+            if error.errno != errno.EPERM:
                 raise
             raise StateError(f"variable '{name}' is in {self.name}, which is frozen") from error
 

@@ -206,7 +206,7 @@ def keys(map: Map) -> Iterator[bytes]:
             continue
         if fruitless > 16 * len(seen) + 10_000 or len(seen) > most:
             raise BpfError(
-                errno.EAGAIN, "iterate over map", f"'{map.name}'",
+                errno.EAGAIN, "iterate over", map._label,
                 hint="Its keys come and go faster than they can be read.",
             )  # fmt: skip
         if key not in seen:

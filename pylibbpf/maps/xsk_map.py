@@ -15,3 +15,4 @@ class XskMap(FileMap[int, int], IndexedMap[int]):
     """
 
     _type = MapType.XSKMAP
+    _holds = "AF_XDP sockets that have their rings"

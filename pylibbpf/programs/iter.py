@@ -63,7 +63,7 @@ class Iter(AutoAttached):
 
         Raises:
             StateError: it is not loaded.
-            ValueError, NotSupportedError, NotFoundError: as `link.attach_iter`.
+            TypeError, ValueError, NotSupportedError, NotFoundError: as `link.attach_iter`.
 
         libbpf: bpf_link_create, as bpf_program__attach_iter does it.
         """

@@ -14,7 +14,7 @@ import fcntl
 import os
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from .._native import NULL, Handle, c_string, call, check, create, ffi, lib, open_fd, text
+from .._native import NULL, Handle, c_string, call, check, create, ffi, lib, text
 from ..enums import AttachType, ProgramFlags, ProgramType
 from ..errors import (
     BpfError,
@@ -23,6 +23,7 @@ from ..errors import (
     ProgramTypeError,
     StateError,
 )
+from ..fds import open_by_id
 from ..pins import Pinnable, open_pinned, require_kind
 from ..state import State
 from ..tracking import TracksLinks
@@ -154,7 +155,7 @@ class Program(TracksLinks, Pinnable):
             NotFoundError: there is none.
             ProgramTypeError: it is of another type.
         """
-        handle = open_fd(lib.call_bpf_prog_get_fd_by_id, id, operation="open program", subject=f"id {id}")
+        handle = open_by_id(lib.call_bpf_prog_get_fd_by_id, id, "program")
         handle.what = f"program {id}"
         return cls._of_fd(handle)
 
@@ -182,9 +183,7 @@ class Program(TracksLinks, Pinnable):
             NotFoundError: it is not loaded any more.
         """
         cls._check_type(info)
-        handle = open_fd(
-            lib.call_bpf_prog_get_fd_by_id, info.id, operation="open program", subject=f"id {info.id}"
-        )
+        handle = open_by_id(lib.call_bpf_prog_get_fd_by_id, info.id, "program")
         return cls._of_fd(handle, name=name)
 
     # --- what it is ---------------------------------------------------------------
@@ -504,6 +503,7 @@ class Program(TracksLinks, Pinnable):
 
     def _attach_by_section(self) -> Link:
         """Attaches where the section says, and tracks the link. libbpf: bpf_program__attach."""
+        from ..link.create import raise_explained
         from ..link.link import Link, link_fds
 
         self._require_open()
@@ -523,10 +523,7 @@ class Program(TracksLinks, Pinnable):
                     subject=f"'{self.name}' (SEC \"{self.section}\")",
                 )
             except BpfError as error:
-                explained = self._explain(error)
-                if explained is error:
-                    raise
-                raise explained from error
+                raise_explained(error, self._explain(error))
         return self._track(Link._of_pointer(handle))
 
     def _attach_by_fd(self) -> Link:

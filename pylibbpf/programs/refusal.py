@@ -8,8 +8,9 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ..enums import AttachType
+from ..enums import AttachType, ProgramType
 from ..errors import BpfError, NotFoundError, NotSupportedError, VerifierError, program_log
+from ..permissions import lockdown, may_trace
 from ..since import ITERATORS, why_not
 
 if TYPE_CHECKING:
@@ -17,9 +18,10 @@ if TYPE_CHECKING:
 
     from .program import Program
 
-# What libbpf prints of the program that ends the load: libbpf.c:libbpf_find_attach_btf_id
-# and bpf_object_load_prog.
+# What libbpf prints of the program that ends the load: libbpf.c:libbpf_find_attach_btf_id,
+# libbpf_prepare_prog_load and bpf_object_load_prog.
 _NO_TARGET = re.compile(r"prog '(.*)': failed to find kernel BTF type ID of '(.*)':")
+_NOTHING_NAMED = re.compile(r"prog '(.*)': no BTF-based attach target is specified")
 _REFUSED = re.compile(r"prog '(.*)': BPF program load failed:")
 
 
@@ -33,6 +35,12 @@ def explain_load(error: BpfError, programs: Mapping[str, Program]) -> BpfError:
     for message in error.messages:
         if (found := _NO_TARGET.match(message)) and found[1] in programs:
             return no_target(error, programs[found[1]], found[2])
+        if found := _NOTHING_NAMED.match(message):
+            error.hint = (
+                f"The section of program '{found[1]}' names no target: say it by set_attach_target(name) "
+                "before the load, or by load(name)."
+            )
+            return error
         if (found := _REFUSED.match(message)) and found[1] in programs:
             logs = {text: program_log(text) for text in error.messages}
             log = next((log for name, log in reversed(logs.values()) if name == found[1]), "")
@@ -52,10 +60,42 @@ def explain_refusal(error: BpfError, program: Program, log: str, messages: Seque
             error.errno or 0, "load program", f"'{program.name}'", messages=messages, hint=missing
         )
     if log.strip():
+        hint = error.hint or _locked_down(log)
         return VerifierError(
-            error.errno or 0, program.name, log, section=program.section, messages=messages, hint=error.hint
+            error.errno or 0, program.name, log, section=program.section, messages=messages, hint=hint
         )
+    if error.errno == errno.EPERM and _needs_trampolines(program) and may_trace():
+        error.hint = f"{error.hint} {_TRAMPOLINES}".strip()
     return error
+
+
+def _needs_trampolines(program: Program) -> bool:
+    """Whether a program runs on a function: kernel/bpf/trampoline.c."""
+    if program.type == ProgramType.TRACING:
+        return program.expected_attach_type not in (AttachType.TRACE_RAW_TP, AttachType.TRACE_ITER)
+    return program.type in (ProgramType.LSM, ProgramType.EXT)
+
+
+_TRAMPOLINES = (
+    "Programs on functions (fentry, fexit, fmod_ret, LSM, freplace) need BPF trampolines, which this kernel "
+    "may lack or forbid, whatever rights the caller has. Raw tracepoints, tp_btf and kprobes need none."
+)
+
+
+def _locked_down(log: str) -> str:
+    """What lockdown has to do with a helper that a program may not call: kernel/trace/bpf_trace.c asks
+    for LOCKDOWN_BPF_READ_KERNEL, of "confidentiality", and LOCKDOWN_BPF_WRITE_USER, of both levels."""
+    found = _LOCKED_HELPER.search(log)
+    level = lockdown() if found else ""
+    if not found or not level or (level == "integrity" and found[1] != "bpf_probe_write_user"):
+        return ""
+    return f"Kernel lockdown is '{level}', which forbids {found[1]} to root as well (kernel_lockdown(7))."
+
+
+# check_helper_call of kernel/bpf/verifier.c: "unknown func" until 6.10.
+_LOCKED_HELPER = re.compile(
+    r"(?:unknown func|cannot use helper) (bpf_probe_(?:write_user|read(?:_kernel)?(?:_str)?))#"
+)
 
 
 def no_target(error: BpfError, program: Program, target: str) -> BpfError:

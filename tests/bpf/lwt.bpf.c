@@ -19,3 +19,4 @@ __u32 drop;
 COUNTS("lwt_in", on_in)
 COUNTS("lwt_out", on_out)
 COUNTS("lwt_xmit", on_xmit)
+COUNTS("lwt_seg6local", on_endpoint)

@@ -94,6 +94,9 @@ def test_enums_of_any_sign_and_size(built: BtfBuilder) -> None:
         ({"X": -(1 << 31) - 1}, 4),
         ({"X": 1 << 64}, 8),
         ({"X": -1, "Y": 1 << 31}, 4),
+        ({"X": 256}, 1),
+        ({"X": -129}, 1),
+        ({"X": 1 << 16}, 2),
     ):
         with pytest.raises(OverflowError, match="does not fit"):
             built.add_enum("bad", values, size=size)
@@ -115,6 +118,7 @@ def test_what_does_not_exist_is_never_followed(built: BtfBuilder) -> None:
 
 def test_bad_arguments_are_refused_and_add_nothing(built: BtfBuilder) -> None:
     number = built.add_int("int", 4, signed=True)
+    loose: Any = built
     with Btf.vmlinux() as other:
         foreign = other.find("struct list_head")
         for wrong, error in (
@@ -123,7 +127,18 @@ def test_bad_arguments_are_refused_and_add_nothing(built: BtfBuilder) -> None:
             (lambda: built.add_ptr(1 << 20), OverflowError),
             (lambda: built.add_ptr("nothing"), KeyError),
             (lambda: built.add_int("a\0b", 4), ValueError),
-            (lambda: built.add_int("x", 3), OSError),
+            (lambda: loose.add_ptr(None), TypeError),
+            (lambda: loose.add_int("x", 3), ValueError),
+            (lambda: loose.add_int("x", "4"), ValueError),
+            (lambda: loose.add_float("x", 3), ValueError),
+            (lambda: loose.add_enum("x", {"A": 1}, size=3), ValueError),
+            (lambda: loose.add_enum("x", ["A"]), TypeError),
+            (lambda: loose.add_enum("x", {"A": "1"}), TypeError),
+            (lambda: loose.add_struct("s", 4, [("a",)]), TypeError),
+            (lambda: loose.add_struct("s", 4, ["a"]), TypeError),
+            (lambda: loose.add_struct("s", "4"), TypeError),
+            (lambda: loose.add_type(3), TypeError),
+            (lambda: loose.add_btf(3), TypeError),
             (lambda: built.add_int("x", 4, signed=True, bool=True), ValueError),
             (lambda: built.add_struct("s", -1), OverflowError),
             (lambda: built.add_struct("s", 4, [("a", 99 << 20, 0)]), OverflowError),
@@ -202,6 +217,37 @@ def test_split_btf_adds_to_its_base_and_is_distilled() -> None:
         with pytest.raises(ValueError, match="not split"):
             base.distill()
         base.add_int("more", 8)
+
+
+@pytest.mark.needs("prepare")  # libbpf 1.5 would do
+def test_distilled_btf_is_relocated_to_another_base() -> None:
+    with BtfBuilder() as base, BtfBuilder() as newer, BtfBuilder() as strange:
+        number = base.add_int("int", 4, signed=True)
+        used = base.add_struct("used", 8, [("a", number, 0), ("b", number, 32)])
+        # Another kernel, where the same types have other ids.
+        newer.add_int("char", 1, char=True)
+        same = newer.add_int("int", 4, signed=True)
+        newer.add_struct("used", 8, [("b", same, 0), ("a", same, 32)])
+        strange.add_int("int", 4, signed=True)
+        with BtfBuilder(base=base) as split:
+            split.add_struct("holder", 16, [("inside", used, 0), ("plus", number, 64)])
+            small, distilled = split.distill()
+        with small, distilled:
+            with distilled.relocate(newer) as relocated:
+                assert relocated.base is newer
+                holder: Any = relocated.find("struct holder")
+                assert [member.name for member in holder.members] == ["inside", "plus"]
+                inside = holder.members[0].type
+                assert inside.id == newer.find("struct used").id != used.id
+                assert [member.name for member in inside.members] == ["b", "a"]
+                with pytest.raises(StateError, match="base of a split"):
+                    newer.add_int("more", 8)
+            newer.add_int("more", 8)
+            with pytest.raises(FormatError, match="has no match"):
+                distilled.relocate(strange)
+            strange.add_int("more", 8)  # it is not held any more
+            with pytest.raises(ValueError, match="not split"):
+                small.relocate(newer)
 
 
 # --- the kernel ------------------------------------------------------------------------------

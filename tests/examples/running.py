@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -42,14 +43,18 @@ def output(name: str, *arguments: object) -> list[str]:
 
 
 @contextlib.contextmanager
-def running(name: str, *arguments: object) -> Iterator[subprocess.Popen[str]]:
-    """An example that runs until Ctrl-C."""
+def running(
+    name: str, *arguments: object, preexec: Callable[[], None] | None = None
+) -> Iterator[subprocess.Popen[str]]:
+    """An example that runs until Ctrl-C, or until its input ends."""
     process = subprocess.Popen(
         command(name, *arguments),
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env=environment(),
+        preexec_fn=preexec,  # noqa: PLW1509 - it calls libc and nothing else
     )
     watchdog = threading.Timer(DEADLINE, process.kill)
     watchdog.start()
@@ -70,6 +75,14 @@ def line_with(process: subprocess.Popen[str], words: str) -> str:
             return line.rstrip("\n")
         seen.append(line)
     raise AssertionError(f"no line has {words!r}:\n{''.join(seen)}{stream(process.stderr).read()}")
+
+
+def interrupt(process: subprocess.Popen[str], code: int = 0) -> str:
+    """Presses Ctrl-C, and returns the rest of what the example prints: it ends so, and without complaint."""
+    process.send_signal(signal.SIGINT)
+    rest, errors = process.communicate()
+    assert (process.returncode, errors) == (code, "")
+    return rest
 
 
 def stream(of: IO[str] | None) -> IO[str]:

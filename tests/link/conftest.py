@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.link.harness import AttachmentConformance, _alone, _loaded, is_left_out, subject
+from tests.link.harness import AttachmentConformance, _alone, _loaded, is_left_out, origins_of, subject
 from tests.link.places import cgroup_file_system, connection, datagrams, namespace, own_cgroup
 
 __all__ = [
@@ -21,14 +21,14 @@ __all__ = [
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Runs the tests of a kind once per origin of its program."""
+    """Runs the tests of a kind with programs of its origins."""
     cls = metafunc.cls
     if cls is not None and issubclass(cls, AttachmentConformance) and "origin" in metafunc.fixturenames:
-        metafunc.parametrize("origin", cls.origins)
+        metafunc.parametrize("origin", origins_of(metafunc.function, cls))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Takes out the tests of what only older kernels lack."""
+    """Takes out what is no test of this kernel or kind."""
     left_out = [item for item in items if is_left_out(item)]
     if left_out:
         config.hook.pytest_deselected(items=left_out)

@@ -15,9 +15,9 @@ links for it, in the test file of its family::
         def trigger(self, where):
             os.getpgid(0)
 
-Every test below then runs for it, once per origin of the program. The programs count
-their runs in a global of their name, `on_exit_runs`; an object that has a global
-`target_pid` gets this process's.
+Every test below then runs for it, with the program of an object; and for each other origin of
+the program one test that goes through it all. The programs count their runs in a global of
+their name, `on_exit_runs`; an object that has a global `target_pid` gets this process's.
 """
 
 from __future__ import annotations
@@ -67,9 +67,24 @@ def only_before(version: str) -> Callable[[Test], Test]:
     return mark
 
 
+def each_origin(function: Test) -> Test:
+    """Runs a test with the program of each origin but an object, where the others run with that."""
+    function.each_origin = True  # type: ignore[attr-defined]
+    return function
+
+
+def origins_of(function: Callable[..., None], cls: type[AttachmentConformance]) -> list[str]:
+    """With the programs of which origins a test runs."""
+    others = hasattr(function, "each_origin")
+    return [origin for origin in cls.origins if (origin != "object") == others]
+
+
 def is_left_out(item: pytest.Item) -> bool:
-    """Whether `only_before` leaves a test out on this kernel."""
-    attribute = getattr(getattr(item, "function", None), "only_before", None)
+    """Whether `only_before` leaves a test out on this kernel, or its kind has no other origins."""
+    function = getattr(item, "function", None)
+    if hasattr(function, "each_origin"):
+        return not origins_of(function, item.cls)  # type: ignore[arg-type, attr-defined]
+    attribute = getattr(function, "only_before", None)
     return attribute is not None and not older_than(getattr(item.cls, attribute))  # type: ignore[attr-defined]
 
 
@@ -130,16 +145,25 @@ class AttachmentConformance:
     def close(self, link: Link, where: Any) -> None:
         link.close()
 
+    def fires_until_it_is_closed(self, subject: Subject, where: Any, link: Link) -> None:
+        assert self.fires(subject, where, link)
+        self.close(link, where)
+        assert not self.fires(subject, where, link)
+
     # --- the tests --------------------------------------------------------------------
 
     def test_it_fires_until_it_is_closed(self, subject: Subject, where: Any) -> None:
         link = self.attached(subject, where)
-        assert self.fires(subject, where, link)
-        self.close(link, where)
-        assert not self.fires(subject, where, link)
+        self.fires_until_it_is_closed(subject, where, link)
         link.close()
         with pytest.raises(bpf.ClosedError):
             link.fileno()
+
+    @each_origin
+    def test_a_program_of_any_origin_goes_all_the_way(
+        self, subject: Subject, where: Any, bpffs: Path
+    ) -> None:
+        self.fires_until_it_is_closed(subject, where, self.attached(subject, where))
 
     @only_before("since")
     def test_a_kernel_that_lacks_it_says_since_when_there_is_it(
@@ -160,22 +184,71 @@ class LinkConformance(AttachmentConformance):
     def require_link(self) -> None:
         requirements.require_kernel(self.link_since, "a link for it")
 
+    def load_pinned(self, path: Path) -> Link:
+        return bpf.link.load_pinned(path)
+
+    def tells(self, subject: Subject, where: Any, link: Link) -> None:
+        """Asserts what the kernel says of a link, and that it is found by id and fd."""
+        assert link.is_bpf_link
+        info = link.info()
+        assert info.type == link.type
+        assert info.id == link.id
+        assert info.program_id == subject.program.id
+        self.check(info, where)
+        assert link.id in {found.id for found in bpf.link.links()}
+        for other in (bpf.link.from_id(link.id), bpf.link.from_fd(link.fd)):
+            assert type(other) is self.link_class
+            assert other.info() == info
+            other.close()
+        assert self.fires(subject, where, link)
+
+    def from_its_pin(self, subject: Subject, where: Any, link: Link, pin: Path) -> Link:
+        """Pins and closes a link; the same one, opened from there."""
+        link.pin(pin)
+        id = link.id
+        link.close()
+        loaded = self.load_pinned(pin)
+        assert type(loaded) is self.link_class
+        assert loaded.id == id
+        assert loaded.pinned_path == str(pin)
+        assert self.fires(subject, where, loaded)
+        return loaded
+
+    def updates_or_says_that_it_cannot(self, subject: Subject, where: Any, link: Link) -> str:
+        """Puts in the other program, if the kernel can; the name of the one that is attached then."""
+        if not self.updatable:
+            with pytest.raises(bpf.NotSupportedError, match="keep their program"):
+                link.update(subject.program)
+            return self.program
+        assert self.replacement is not None
+        link.update(subject.replacement)
+        assert link.info().program_id == subject.replacement.id
+        assert self.fires(subject, where, link, self.replacement)
+        assert not self.fires(subject, where, link)
+        return self.replacement
+
+    @each_origin
+    def test_a_program_of_any_origin_goes_all_the_way(
+        self, subject: Subject, where: Any, bpffs: Path
+    ) -> None:
+        link = self.attached(subject, where)
+        if older_than(self.link_since):
+            self.fires_until_it_is_closed(subject, where, link)
+            return
+        self.tells(subject, where, link)
+        with self.from_its_pin(subject, where, link, bpffs / "link") as loaded:
+            attached = self.updates_or_says_that_it_cannot(subject, where, loaded)
+            if self.detachable:
+                loaded.detach()
+            loaded.unpin()
+        eventually(lambda: not self.fires(subject, where, loaded, attached))
+
     def test_the_kernel_tells_what_was_asked(self, subject: Subject, where: Any) -> None:
         self.require_link()
         with self.attached(subject, where) as link:
-            assert link.is_bpf_link
-            info = link.info()
-            assert info.type == link.type
-            assert info.id == link.id
-            assert info.program_id == subject.program.id
-            self.check(info, where)
-            assert link.id in {found.id for found in bpf.link.links()}
-            for other in (bpf.link.from_id(link.id), bpf.link.from_fd(link.fd)):
-                assert type(other) is self.link_class
-                assert other.info() == info
-                other.close()
-            assert self.fires(subject, where, link)
-        eventually(lambda: info.id not in {found.id for found in bpf.link.links()})
+            id = link.id
+            self.tells(subject, where, link)
+        eventually(lambda: id not in {found.id for found in bpf.link.links()})
 
     def test_a_pin_keeps_it_attached(self, subject: Subject, where: Any, bpffs: Path) -> None:
         self.require_link()
@@ -185,18 +258,11 @@ class LinkConformance(AttachmentConformance):
         with pytest.raises(bpf.ExistsError):
             link.pin(taken)
         with pytest.raises(TypeError, match="is a BPF prog, not a BPF link"):
-            bpf.link.load_pinned(taken)
+            self.load_pinned(taken)
         subject.program.unpin()
-        link.pin(pin)
-        id = link.id
-        link.close()
-        with pytest.raises(TypeError, match="is a BPF link, not a BPF prog"):
-            bpf.Program.from_pin(pin)
-        with bpf.link.load_pinned(pin) as loaded:
-            assert type(loaded) is self.link_class
-            assert loaded.id == id
-            assert loaded.pinned_path == str(pin)
-            assert self.fires(subject, where, loaded)
+        with self.from_its_pin(subject, where, link, pin) as loaded:
+            with pytest.raises(TypeError, match="is a BPF link, not a BPF prog"):
+                bpf.Program.from_pin(pin)
             loaded.unpin()
             assert not pin.exists()
             assert self.fires(subject, where, loaded)
@@ -209,15 +275,7 @@ class LinkConformance(AttachmentConformance):
         with self.attached(subject, where) as link:
             with pytest.raises(TypeError, match="takes a program"):
                 link.update(None)  # type: ignore[arg-type]
-            if not self.updatable:
-                with pytest.raises(bpf.NotSupportedError, match="keep their program"):
-                    link.update(subject.program)
-                return
-            assert self.replacement is not None
-            link.update(subject.replacement)
-            assert link.info().program_id == subject.replacement.id
-            assert self.fires(subject, where, link, self.replacement)
-            assert not self.fires(subject, where, link)
+            self.updates_or_says_that_it_cannot(subject, where, link)
 
     def test_detach_ends_it_or_says_that_it_cannot(self, subject: Subject, where: Any, bpffs: Path) -> None:
         self.require_link()

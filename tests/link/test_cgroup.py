@@ -118,6 +118,16 @@ class TestWithoutLink(_OnEgress):
         assert attached(where) == []
 
 
+@pytest.mark.kernel("6.0", "LSM programs for cgroups")
+@pytest.mark.needs("lsm")
+def test_query_tells_the_programs_on_the_hooks_of_the_lsm(bpf_object: Find, own_cgroup: Cgroup) -> None:
+    with bpf.Object.load_file(bpf_object("lsm_cgroup")) as obj:
+        program = obj.program("on_bind", LsmCgroup)
+        with program.attach(own_cgroup.path):
+            assert attached(own_cgroup, AttachType.LSM_CGROUP) == [program.id]
+        assert attached(own_cgroup, AttachType.LSM_CGROUP) == []
+
+
 # --- what there is, and what it does ------------------------------------------------------
 
 

@@ -139,7 +139,7 @@ def test_a_map_iterator_walks_the_elements_of_its_map(iterators: bpf.Object) -> 
 
 def test_a_map_iterator_without_a_map_says_that_it_needs_one(iterators: bpf.Object) -> None:
     program = load(iterators, "elements")
-    with pytest.raises(bpf.BpfError, match=r"needs it: attach_iter\(program, map=map\)"):
+    with pytest.raises(TypeError, match="'elements' walks the elements of a map: give map="):
         program.attach()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import struct
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +13,8 @@ from pathlib import Path
 import pytest
 
 import pylibbpf as bpf
-from pylibbpf.programs import LwtIn, LwtOut, LwtXmit
+from pylibbpf.programs import LwtIn, LwtOut, LwtSeg6Local, LwtXmit
+from tests.conftest import eventually
 from tests.link.places import Namespace
 
 pytestmark = pytest.mark.needs("root", "vmlinux_btf", "lwt", "iproute2")
@@ -83,3 +85,54 @@ def test_a_pinned_program_runs_on_the_packets_of_a_route(
         finally:
             run(namespace, f"ip route del {route}")
         program.unpin()
+
+
+# --- segment routing ------------------------------------------------------------------------
+
+ENDPOINT, DESTINATION = "fc00::1", "fd00::2"
+# struct ipv6_sr_hdr of include/uapi/linux/seg6.h: by the endpoint to the destination, which the kernel
+# fills in.
+SEGMENTS = (
+    struct.pack("BBBBBBH", 0, 4, 4, 1, 1, 0, 0) + bytes(16) + socket.inet_pton(socket.AF_INET6, ENDPOINT)
+)
+IPV6_RTHDR = 57
+
+
+@pytest.fixture
+def sender(namespace: Namespace) -> Iterator[socket.socket]:
+    """One that sends by the endpoint to the destination."""
+    for device in ("all", "lo"):
+        enabled = Path(f"/proc/sys/net/ipv6/conf/{device}/seg6_enabled")
+        namespace.run(lambda path=enabled: path.write_text("1"))  # type: ignore[misc]
+    run(namespace, f"ip -6 addr add {DESTINATION}/128 dev lo")
+    with namespace.run(lambda: socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)) as sender:
+        sender.setsockopt(socket.IPPROTO_IPV6, IPV6_RTHDR, SEGMENTS)
+        yield sender
+    run(namespace, f"ip -6 addr del {DESTINATION}/128 dev lo")
+
+
+@pytest.mark.needs("seg6local")
+@pytest.mark.parametrize("alone", [False, pytest.param(True, marks=pytest.mark.needs("prepare"), id="alone")])
+def test_a_pinned_program_runs_on_the_packets_of_an_endpoint(
+    bpf_object: Find, bpffs: Path, namespace: Namespace, sender: socket.socket, alone: bool
+) -> None:
+    with bpf.Object.open(bpf_object("lwt")) as obj:
+        program, runs = obj.program("on_endpoint", LwtSeg6Local), obj.variables["on_endpoint_runs"]
+        if alone:
+            program.load()
+        else:
+            obj.load()
+        program.pin(bpffs / "on_endpoint")
+        route = f"local {ENDPOINT}/128 dev lo"
+        pinned = f"pinned {bpffs / 'on_endpoint'}"
+        run(namespace, f"ip -6 route add {route} encap seg6local action End.BPF endpoint {pinned}")
+        try:
+            for sent in (1, 2):
+                sender.sendto(b"datagram", (DESTINATION, 9))
+                eventually(lambda sent=sent: runs.value == sent)  # type: ignore[misc]
+        finally:
+            run(namespace, f"ip -6 route del {route}")
+        with contextlib.suppress(OSError):  # no route to the endpoint
+            sender.sendto(b"datagram", (DESTINATION, 9))
+        program.unpin()
+        assert runs.value == 2

@@ -128,8 +128,10 @@ def test_lookups_stand_beside_each_other(obj: bpf.Object, namespace: Namespace) 
 
 def test_a_namespace_takes_one_flow_dissector(obj: bpf.Object, namespace: Namespace) -> None:
     first, second = obj.program("dissect", FlowDissector), obj.program("other_dissect", FlowDissector)
-    with first.attach(namespace.fd), pytest.raises(bpf.BpfError, match="one flow dissector"):
-        second.attach(namespace.fd)
+    with first.attach(namespace.fd):
+        assert [found.id for found in query(namespace.fd, AttachType.FLOW_DISSECTOR).programs] == [first.id]
+        with pytest.raises(bpf.BpfError, match="one flow dissector"):
+            second.attach(namespace.fd)
     second.attach(namespace.fd).close()
 
 

@@ -351,6 +351,29 @@ def test_a_process_or_cpu_that_is_not_there_is_named(program: PerfEvent) -> None
     assert open_fds() == fds
 
 
+@pytest.mark.host("needs threads that come and go quickly")
+def test_threads_that_end_meanwhile_are_left_out(program: PerfEvent) -> None:
+    done = threading.Event()
+
+    def churn() -> None:
+        while not done.is_set():
+            threads = [threading.Thread(target=lambda: None) for _ in range(4)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+
+    churning = threading.Thread(target=churn)
+    churning.start()
+    try:
+        for _ in range(100):
+            with PerfEvents(program, FAULTS, period=1000, pid=0) as events:
+                assert len(events.links) >= 2
+    finally:
+        done.set()
+        churning.join()
+
+
 def test_too_high_a_frequency_says_so(program: PerfEvent) -> None:
     with pytest.raises(bpf.BpfError, match=r"kernel\.perf_event_max_sample_rate"):
         PerfEvents(program, SoftwareEvent.CPU_CLOCK, frequency=10**9)

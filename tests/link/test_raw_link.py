@@ -22,7 +22,6 @@ from pylibbpf.link import (
     load_pinned_raw_link,
 )
 from pylibbpf.programs import CgroupSkb, Iter, RawTracePoint
-from tests.conftest import eventually
 from tests.link.harness import LinkConformance, Subject
 from tests.link.places import Cgroup, Namespace
 
@@ -47,26 +46,17 @@ class TestRawLink(LinkConformance):
     def trigger(self, where: Cgroup) -> None:
         assert where.send()
 
-    def test_the_kernel_tells_what_was_asked(self, subject: Subject, where: Any) -> None:
-        with self.attached(subject, where) as link:
-            info: Any = link.info()
-            assert link.type == info.type == LinkType.CGROUP
-            assert info.program_id == subject.program.id
-            assert info.cgroup_id == os.stat(where.path).st_ino
-            with bpf.link.from_id(link.id) as found:
-                assert type(found) is CgroupLink
-                assert found.info() == info
+    def load_pinned(self, path: Path) -> Link:
+        return load_pinned_raw_link(path)
 
-    def test_a_pin_keeps_it_attached(self, subject: Subject, where: Any, bpffs: Path) -> None:
-        link = self.attached(subject, where)
-        link.pin(bpffs / "link")
-        link.close()
-        with load_pinned_raw_link(bpffs / "link") as loaded:
-            assert type(loaded) is RawLink
-            assert loaded.type == LinkType.CGROUP
-            assert self.fires(subject, where, loaded)
-            loaded.unpin()
-        eventually(lambda: not self.fires(subject, where, loaded))
+    def tells(self, subject: Subject, where: Any, link: Link) -> None:
+        info: Any = link.info()
+        assert link.type == info.type == LinkType.CGROUP
+        assert info.program_id == subject.program.id
+        assert info.cgroup_id == os.stat(where.path).st_ino
+        with bpf.link.from_id(link.id) as found:
+            assert type(found) is CgroupLink
+            assert found.info() == info
 
 
 @pytest.fixture

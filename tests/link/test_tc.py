@@ -12,7 +12,7 @@ import pytest
 
 import pylibbpf as bpf
 from pylibbpf.enums import TcAttachPoint
-from pylibbpf.link import Link, TcFilter, attach_tc
+from pylibbpf.link import Link, TcFilter, TcFilterInfo, attach_tc, query_tc
 from pylibbpf.programs import SchedCls
 from tests.link.harness import Subject
 from tests.link.packets import OnDatagrams, loaded
@@ -21,6 +21,10 @@ from tests.link.places import Datagrams
 Find = Callable[[str], Path]
 
 pytestmark = pytest.mark.needs("libbpf_1_3")
+
+# TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS) of include/uapi/linux/pkt_sched.h
+CLSACT_INGRESS = 0xFFFFFFF2
+EGRESS = TcAttachPoint.EGRESS
 
 
 @pytest.mark.needs("clsact")
@@ -69,6 +73,38 @@ def test_it_drops_until_it_is_closed(packets: bpf.Object, datagrams: Datagrams, 
     assert not datagrams.send()
     datagrams.namespace.run(link.close)
     assert datagrams.send()
+
+
+@pytest.mark.needs("clsact")
+def test_a_qdisc_can_be_named_by_its_number(packets: bpf.Object, datagrams: Datagrams) -> None:
+    first, second = loaded(packets, "classifier", "other_classifier")
+    run = datagrams.namespace.run
+    packets.variables["port"].value = datagrams.port
+    place = {"attach_point": TcAttachPoint.CUSTOM, "parent": CLSACT_INGRESS}
+    link = run(lambda: first.attach("lo", legacy=True))  # adds the qdisc
+    other = run(lambda: second.attach("lo", **place, priority=1, legacy=True))
+    datagrams.send()
+    assert packets.variables["other_classifier_runs"].value == 1
+    run(other.close)
+    run(link.close)
+
+
+@pytest.mark.needs("clsact")
+def test_query_tells_the_program_of_a_filter(packets: bpf.Object, datagrams: Datagrams) -> None:
+    (program,) = loaded(packets, "classifier")
+    run = datagrams.namespace.run
+    with pytest.raises(bpf.NotFoundError, match="There is no filter 0x7 of priority 3 there"):
+        run(lambda: query_tc("lo", handle=7, priority=3))
+    link = run(lambda: attach_tc(program, "lo", handle=7, priority=3, legacy=True))
+    assert run(lambda: query_tc("lo", handle=7, priority=3)) == TcFilterInfo(7, 3, program.id)
+    for arguments in ({"handle": 8, "priority": 3}, {"handle": 7, "priority": 3, "attach_point": EGRESS}):
+        with pytest.raises(bpf.NotFoundError, match="There is no filter"):
+            run(lambda arguments=arguments: query_tc("lo", **arguments))  # type: ignore[misc]
+    run(link.close)
+    with pytest.raises(bpf.NotFoundError, match="There is no filter"):
+        run(lambda: query_tc("lo", handle=7, priority=3))
+    with pytest.raises(ValueError, match="not 0"):
+        query_tc("lo", handle=0, priority=1)
 
 
 @pytest.mark.needs("clsact")

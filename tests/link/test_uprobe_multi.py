@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import mmap
 import os
 import subprocess
@@ -253,6 +254,16 @@ def test_a_function_that_is_not_there_is_not_found(obj: bpf.Object) -> None:
     ):
         with pytest.raises(bpf.NotFoundError, match=r"has no function '.*no_such_func"):
             attach()
+
+
+@pytest.mark.needs("uprobe_multi")
+def test_a_symbol_of_several_functions_says_so(program: UProbeMulti, tmp_path: Path) -> None:
+    path = tmp_path / "library.so"
+    path.write_bytes(library_with_functions(b"once", b"twice", b"twice"))
+    with pytest.raises(bpf.BpfError, match=r"Several functions of .* are called so: give offsets") as caught:
+        attach_uprobe_multi(program, path, symbols=["once", "twice"])
+    assert caught.value.errno == errno.EADDRNOTAVAIL
+    attach_uprobe_multi(program, path, symbols=["once"]).close()
 
 
 @pytest.mark.needs("uprobe_multi")

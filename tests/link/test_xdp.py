@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 import pylibbpf as bpf
-from pylibbpf.enums import XdpMode
-from pylibbpf.link import Link, XdpLink, attach_xdp
+from pylibbpf.enums import AttachType, XdpMode
+from pylibbpf.link import AttachedProgram, Link, XdpLink, attach_xdp, query
 from pylibbpf.programs import Xdp
 from tests.link.harness import LinkConformance, Subject
 from tests.link.packets import LOOPBACK, OnDatagrams, loaded
@@ -79,6 +79,25 @@ def test_a_second_program_on_a_device_is_refused(
     with pytest.raises(bpf.BpfError, match="has an XDP program already"):
         datagrams.namespace.run(lambda: second.attach("lo", legacy=legacy))
     datagrams.namespace.run(link.close)
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_query_tells_the_program_and_its_mode(
+    packets: bpf.Object, datagrams: Datagrams, legacy: bool
+) -> None:
+    (program,) = loaded(packets, "xdp")
+    run = datagrams.namespace.run
+    assert run(lambda: query("lo", AttachType.XDP)).programs == ()
+    link = run(lambda: program.attach("lo", mode=XdpMode.SKB, legacy=legacy))
+    for target in ("lo", LOOPBACK):
+        found = run(lambda target=target: query(target, AttachType.XDP))  # type: ignore[misc]
+        assert found.programs == (AttachedProgram(program.id, None, None, XdpMode.SKB),)
+        assert found.revision is None
+    run(link.close)
+    assert run(lambda: query("lo", AttachType.XDP)).programs == ()
+    for wrong in ("nonesuch0", 99999):
+        with pytest.raises(bpf.BpfError, match="There is no interface"):
+            query(wrong, AttachType.XDP)
 
 
 def test_a_device_that_is_not_there_is_named(packets: bpf.Object) -> None:

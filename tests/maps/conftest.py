@@ -28,6 +28,11 @@ def nolock_allocation() -> bool:
     return not flags or "cx16" in flags[0].split() or b"kmalloc_nolock" not in requirements.btf()
 
 
+@requirements.requirement("seccomp", "seccomp (CONFIG_SECCOMP)", found="every kernel of the matrix")
+def seccomp() -> bool:
+    return any(line.startswith("Seccomp:") for line in Path("/proc/self/status").read_text().splitlines())
+
+
 @pytest.fixture
 def opened(bpf_object: Callable[[str], Path]) -> Iterator[Object]:
     """The object, before load."""

@@ -11,6 +11,7 @@ import pytest
 from pylibbpf import BpfError, Btf, ExistsError, NotSupportedError, Object, num_possible_cpus
 from pylibbpf.enums import UpdateFlags
 from pylibbpf.maps import ArrayMap, HashMap, PerCpuArray, PerCpuHashMap
+from tests import requirements
 
 pytestmark = pytest.mark.needs("root")
 
@@ -325,3 +326,30 @@ def test_a_length_that_another_thread_asks_for_leaves_the_iterator_alone(hash: H
     hash[10] = 10
     assert lengths == [10]
     assert sorted(iterator) == list(range(11))
+
+
+# --- one value for a CPU, or for all ---------------------------------------------------
+
+
+def test_where_the_kernel_does_not_know_the_flags_nothing_is_written(vmlinux: Btf, way: str) -> None:
+    if requirements.kernel_version() >= (7, 0):
+        return  # the next test has the other half
+    with PerCpuHashMap.create(btf=vmlinux, key_type="u32", value_type="u32", max_entries=10) as map:
+        with pytest.raises(BpfError, match=r"since Linux 7\.0. 0 of 3 elements were written"):
+            map.update_batch([1, 2, 3], [7, 8, 9], UpdateFlags.ALL_CPUS)
+        assert len(map) == 0
+
+
+@pytest.mark.kernel("7.0", "values for one CPU or for all")
+def test_batches_for_one_cpu_or_for_all_take_single_values(vmlinux: Btf, way: str) -> None:
+    cpus = num_possible_cpus()
+    with PerCpuHashMap.create(btf=vmlinux, key_type="u32", value_type="u32", max_entries=10) as map:
+        map.update_batch([1, 2, 3], [7, 8, 9], UpdateFlags.ALL_CPUS)
+        assert dict(map.items()) == {1: [7] * cpus, 2: [8] * cpus, 3: [9] * cpus}
+        map.update_batch([1, 3], [70, 90], UpdateFlags.CPU | cpus - 1 << 32)
+        assert [map[key][-1] for key in (1, 2, 3)] == [70, 8, 90]
+        assert [map[key][:-1] for key in (1, 2, 3)] == [[value] * (cpus - 1) for value in (7, 8, 9)]
+        with pytest.raises(TypeError, match=r"values\[0\]"):
+            map.update_batch([1], [[1] * cpus], UpdateFlags.ALL_CPUS)
+        with pytest.raises(OverflowError, match=r"values\[1\]"):
+            map.update_batch([1, 2], [1, 1 << 32], UpdateFlags.ALL_CPUS)

@@ -149,7 +149,7 @@ class Script:
     Called back before each step, so that a test says exactly when a key vanishes.
     """
 
-    name = "script"
+    _label = "map 'script'"
     max_entries = 16
 
     def __init__(self, keys: bytes, before_step: Callable[[Script, int], None]) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 from collections.abc import Callable, Iterator
@@ -65,6 +66,15 @@ NEEDS: dict[MapType, dict[str, Any]] = {
     MapType.TASK_STORAGE: {"max_entries": 0},
     MapType.CGRP_STORAGE: {"max_entries": 0},
 }
+# Linux that brought what 5.10 does not have.
+SINCE = {
+    MapType.TASK_STORAGE: r"5\.11",
+    MapType.BLOOM_FILTER: r"5\.16",
+    MapType.USER_RINGBUF: r"6\.1",
+    MapType.CGRP_STORAGE: r"6\.2",
+    MapType.ARENA: r"6\.9",
+    MapType.INSN_ARRAY: r"6\.19",
+}
 # Its value is a struct of the kernel, with programs in it.
 OF_OBJECTS = {MapType.STRUCT_OPS}
 
@@ -80,7 +90,7 @@ def made(type: MapType, inner: Map) -> Map:
 
 
 @pytest.mark.parametrize("type", [type for type in KNOWN if type not in OF_OBJECTS], ids=str)
-def test_one_of_each_type_is_created_and_found_by_its_fd(type: MapType) -> None:
+def test_one_of_each_type_is_created_and_found_by_its_fd_id_and_pin(type: MapType, bpffs: Path) -> None:
     if type == MapType.ARENA:
         requirements.require("nolock_allocation")
     with ArrayMap.create(value_size=8, max_entries=1) as inner:
@@ -90,13 +100,19 @@ def test_one_of_each_type_is_created_and_found_by_its_fd(type: MapType) -> None:
             # The kernel's own word that it has none, and not our guess. Old libbpfs may not know the type.
             probed = lib.libbpf_probe_bpf_map_type(type, ffi.NULL)
             assert probed <= 0
-            with pytest.raises(NotSupportedError if probed == 0 else BpfError, match=type.name):
+            # It names the version, where the type is newer than the oldest kernel of the matrix.
+            since = f"{type.name}.* since Linux {SINCE[type]}" if type in SINCE and not probed else type.name
+            with pytest.raises(NotSupportedError if probed == 0 else BpfError, match=since):
                 made(type, inner)
             return
-        with map, Map.from_fd(map.fd) as same:
-            assert type_of(map) == type_of(same) == (class_of(type), type)
-            assert map.id == same.id
-            assert (same.key_size, same.value_size) == (map.key_size, map.value_size)
+        with map:
+            map.pin(bpffs / "map")
+            for opened in (Map.from_fd(map.fd), Map.from_id(map.id), class_of(type).from_pin(bpffs / "map")):
+                with opened as same:
+                    assert type_of(map) == type_of(same) == (class_of(type), type)
+                    assert map.id == same.id
+                    assert (same.key_size, same.value_size) == (map.key_size, map.value_size)
+            map.unpin()
             # Nothing that any kind answers is more than an exception.
             for access in (
                 lambda: map.lookup_bytes(bytes(map.key_size)),
@@ -444,8 +460,9 @@ AF_XDP, SOL_XDP = 44, 283
 XDP_RX_RING, XDP_UMEM_REG, XDP_UMEM_FILL_RING, XDP_UMEM_COMPLETION_RING = 2, 4, 5, 6
 
 
-@pytest.mark.needs("af_xdp")
-def test_an_xsk_map_takes_af_xdp_sockets() -> None:
+@contextlib.contextmanager
+def af_xdp_socket() -> Iterator[socket.socket]:
+    """An AF_XDP socket that has its rings."""
     import ctypes
     import mmap
     import struct
@@ -453,10 +470,16 @@ def test_an_xsk_map_takes_af_xdp_sockets() -> None:
     memory = mmap.mmap(-1, 16 * mmap.PAGESIZE)
     address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
     area = struct.pack("=QQIIII", address, len(memory), 4096, 0, 0, 0)
-    with XskMap.create(max_entries=4) as queues, socket.socket(AF_XDP, socket.SOCK_RAW) as xsk:
+    with socket.socket(AF_XDP, socket.SOCK_RAW) as xsk:
         xsk.setsockopt(SOL_XDP, XDP_UMEM_REG, area)
         for ring in (XDP_UMEM_FILL_RING, XDP_UMEM_COMPLETION_RING, XDP_RX_RING):
             xsk.setsockopt(SOL_XDP, ring, 8)
+        yield xsk
+
+
+@pytest.mark.needs("af_xdp")
+def test_an_xsk_map_takes_af_xdp_sockets() -> None:
+    with XskMap.create(max_entries=4) as queues, af_xdp_socket() as xsk:
         queues[1] = xsk
         del queues[1]
         with socket.socket() as other, pytest.raises(OSError, match=r"E(OP)?NOTSUPP?"):

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from pylibbpf import Btf, ClosedError, Object, StateError
+from pylibbpf import Btf, ClosedError, NotSupportedError, Object, StateError
 from pylibbpf.maps import ArrayMap, HashMap
 from tests.maps.conftest import NEWER, run
 
@@ -204,6 +204,10 @@ def test_a_child_reads_although_a_thread_of_the_parent_had_the_lock(opened: Obje
             assert variables["total"].value == 0
             assert str(variables["last"].type) == "struct event"
             assert variables["last"].memory().nbytes == variables["last"].size
+            with pytest.raises(NotSupportedError):
+                variables["quiet"].memory()
+            assert "struct event last" in repr(variables["last"])
+            assert variables["step"].read_only
             slots: Any = opened.maps["slots"]
             assert slots[7] == 0
 

@@ -364,3 +364,105 @@ def test_a_view_is_the_programs_own_memory(opened: Object) -> None:
         opened.variables["total"].view()
     opened.close()
     assert (last.bytes, table[2]) == (77, 30)
+
+
+# --- without system calls, and without mmap ------------------------------------------------
+
+
+@pytest.mark.needs("seccomp")
+def test_variables_in_memory_take_no_system_call(opened: Object) -> None:
+    import ctypes
+
+    opened.load()
+    variables = [opened.variables[name] for name in ("total", "enabled", "label", "table", "last", "step")]
+    view = opened.variables["table"].view()
+    for variable in variables:
+        variable.value
+    ends, writes = os.pipe()
+    child = os.fork()
+    if not child:
+        # SECCOMP_MODE_STRICT: any call but read, write and exit ends the process.
+        ctypes.CDLL(None).prctl(22, 1)
+        total, enabled, label, table, last, step = variables
+        for number in range(100):
+            total.value = number
+            enabled.value = bool(number % 2)
+            label.value = b"%d" % number
+            table[1] = number
+            last["pid"] = number
+            view[0] = number
+        found = (total.value, enabled.value, label.value, table[1], last.value.pid, step.value, view[0])
+        os.write(writes, repr(found).encode())
+        os.write(writes, b"\n")
+        os.kill(0, 0)  # not allowed: the end
+    os.close(writes)
+    with os.fdopen(ends) as answer:
+        assert answer.read() == "(99, True, b'99', 99, 99, 10, 99)\n"
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -9
+
+
+def test_where_sections_cannot_be_mapped_they_are_reached_through_their_maps(
+    opened: Object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As before Linux 5.5, which brought BPF_F_MMAPABLE."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(19, "No such device")
+
+    monkeypatch.setattr("pylibbpf.maps.variables.mmap.mmap", refuse)
+    opened.variables["step"].value = 20
+    opened.load()
+    total, label, last = (opened.variables[name] for name in ("total", "label", "last"))
+    total.value = 1 << 40
+    run(opened)
+    assert total.value == (1 << 40) + 20
+    label.value = b"through"
+    last["pid"] = 77
+    assert (label.value, last.value.pid, last["pid"]) == (b"through", 77, 77)
+    assert opened.variables["step"].read_only
+    with pytest.raises(StateError, match="read-only"):
+        opened.variables["step"].value = 1
+    with pytest.raises(StateError, match="kconfig"):
+        opened.variables["LINUX_KERNEL_VERSION"].value = 1
+    assert opened.variables["LINUX_KERNEL_VERSION"].value > 0
+    for name in ("total", "last"):
+        with pytest.raises(NotSupportedError, match="use value"):
+            opened.variables[name].memory()
+
+
+SETTINGS = """
+CONFIG_NUMBER=-7
+CONFIG_HEX=0x123456789a
+CONFIG_SWITCH=y
+CONFIG_CHOICE=m
+CONFIG_LETTER=y
+CONFIG_TEXT="some text"
+"""
+
+
+def test_settings_of_the_kernel_have_their_types(bpf_object: Callable[[str], Path]) -> None:
+    with Object.open(bpf_object("maps_kconfig"), kconfig=SETTINGS) as obj:
+        obj.load()
+        values = {name: variable.value for name, variable in obj.variables.items()}
+        assert values == {
+            "CONFIG_NUMBER": -7,
+            "CONFIG_HEX": 0x123456789A,
+            "CONFIG_SWITCH": True,
+            "CONFIG_CHOICE": 2,
+            "CONFIG_LETTER": ord("y"),
+            "CONFIG_TEXT": b"some text",
+        }
+        assert values["CONFIG_SWITCH"] is True
+        assert repr(values["CONFIG_CHOICE"]) == "TRI_MODULE"
+        assert all(variable.section == ".kconfig" for variable in obj.variables.values())
+        total = -7 + 0x123456789A + 1 + 2 + ord("y") + ord("o")
+        assert obj.programs["sum"].test_run(bytes(64)).return_value == total & 0xFFFFFFFF
+
+
+def test_a_setting_that_does_not_fit_fails_the_load(bpf_object: Callable[[str], Path]) -> None:
+    settings = SETTINGS.replace("-7", "4294967296")
+    with (
+        Object.open(bpf_object("maps_kconfig"), kconfig=settings) as obj,
+        pytest.raises(OSError, match="CONFIG_NUMBER"),
+    ):
+        obj.load()

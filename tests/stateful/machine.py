@@ -1,19 +1,23 @@
 # SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
 """Random use of the whole library, from up to four threads. Run by test_stateful.py in a process of its own.
 
-Each step is written to a file before it is taken, so that a crash names its last step.
+Some steps run short of something: with no fd left, without any capability, or, in a forked child, with next
+to no memory. Each step is written to a file before it is taken, so that a crash names its last step.
 Whatever the order, a step may raise the exceptions that the library documents, and nothing else.
 """
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
+import resource
 import sys
 import threading
 import warnings
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +27,7 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_s
 
 import pylibbpf as bpf
 from pylibbpf import _native
+from tests.hardening.capabilities import set_effective
 
 OBJECTS = Path(__file__).resolve().parents[1] / "bpf"
 NAMES = ("spine", "ring", "maps")
@@ -150,6 +155,80 @@ class Machine(RuleBasedStateMachine):
         if ring := self.choose(a, bpf.RingBuffer):
             ring.poll(0)
 
+    def lease(self, a: int, b: int) -> None:
+        if ring := self.choose(a, bpf.RingBuffer):
+            with ring.lease(timeout=0) as lease:
+                lease.commit()
+
+    def create_map(self, a: int, b: int) -> None:
+        kind = (bpf.MapType.HASH, bpf.MapType.ARRAY, bpf.MapType.LRU_HASH, bpf.MapType.PERCPU_ARRAY)[a % 4]
+        self.things.append(bpf.Map.create(kind, key_size=4, value_size=8, max_entries=1 + b % 16))
+
+    def write_map(self, a: int, b: int) -> None:
+        map = self.choose(a, bpf.maps.HashMap, bpf.maps.ArrayMap)
+        if map is not None:
+            map.put_bytes(bytes(map.key_size), bytes(map.value_size))
+
+    def open_by_id(self, a: int, b: int) -> None:
+        thing = self.choose(a, bpf.Program, bpf.Map)
+        if thing is not None:
+            self.things.append(type(thing).from_id(thing.info().id))
+
+    def open_types(self, a: int, b: int) -> None:
+        btf = bpf.Btf.from_elf(OBJECTS / f"{NAMES[a % len(NAMES)]}.bpf.o")
+        self.things.append(btf)
+        btf.c_dump(1 + b % len(btf))
+
+    def test_run(self, a: int, b: int) -> None:
+        program = self.choose(a, bpf.Program)
+        if hasattr(program, "test_run"):
+            program.test_run(data=bytes(64))
+
+    # --- steps short of something -----------------------------------------------------------
+
+    def without_fds(self, a: int, b: int) -> None:
+        with fewer_fds(b % 4):
+            attempt(self.usual_step(a), a, b)
+
+    def without_rights(self, a: int, b: int) -> None:
+        """Capabilities are a thread's, so the other threads keep theirs."""
+        set_effective(())
+        try:
+            attempt(self.usual_step(a), a, b)
+        finally:
+            set_effective(None)
+
+    def without_memory(self, a: int, b: int) -> None:
+        pid = os.fork()
+        if not pid:
+            status = 0
+            try:
+                self.things.clear()
+                attempt(self.open, a, b)
+                used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+                resource.setrlimit(resource.RLIMIT_AS, (used + b * 32, resource.RLIM_INFINITY))
+                for step in (
+                    self.open,
+                    self.load,
+                    self.attach_all,
+                    self.open_ring,
+                    self.poll_ring,
+                    self.close,
+                ):
+                    attempt(step, a, b)
+            except MemoryError:
+                pass
+            except BaseException:
+                status = 1
+            os._exit(status)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0, "the child without memory failed"
+
+    def usual_step(self, number: int) -> Callable[[int, int], None]:
+        step: Callable[..., None] = self.USUAL[number % len(self.USUAL)]
+        return step.__get__(self)  # type: ignore[no-any-return]
+
+    # --- the end of things ------------------------------------------------------------------
+
     def close(self, a: int, b: int) -> None:
         if thing := self.choose(a):
             thing.close()
@@ -176,10 +255,12 @@ class Machine(RuleBasedStateMachine):
             os._exit(status)
         assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0, "the forked child failed"
 
-    STEPS = (
+    USUAL = (
         *(open, load, prepare, attach_all, attach, take_link, detach_link, pin, unpin, info, update, detach),
-        *(read_iterator, use_map, use_variable, open_ring, poll_ring, close, drop, collect, fork),
+        *(read_iterator, use_map, use_variable, open_ring, poll_ring, close, drop, collect),
+        *(lease, create_map, write_map, open_by_id, open_types, test_run),
     )
+    STEPS = (*USUAL, fork, without_fds, without_rights, without_memory)
 
     # --- rules ------------------------------------------------------------------------------
 
@@ -242,9 +323,25 @@ def attempt(step: Callable[[int, int], None], a: int, b: int) -> None:
     except EXPECTED:
         pass
     except OSError as error:
-        # A pin path that another thread took away, an fd that was closed between two steps.
-        if error.errno not in (2, 9):
+        # A pin path that another thread took away, an fd that was closed between two steps, no fds left.
+        if error.errno not in (errno.ENOENT, errno.EBADF, errno.EMFILE):
             raise
+
+
+_limiting = threading.Lock()
+
+
+@contextmanager
+def fewer_fds(more: int) -> Iterator[None]:
+    """Lets the process open so many fds more and then none, as long as this lasts: EMFILE."""
+    with _limiting:
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        highest = max(map(int, os.listdir("/proc/self/fd")))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (highest + more, hard))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def main(log: str, directory: str, examples: str, steps: str) -> None:
