@@ -7,10 +7,11 @@ import errno
 from typing import TYPE_CHECKING, Any
 
 from .._native import NULL, call, check, ffi, lib, path_bytes, text
+from ..arguments import on_or_off, unsigned
 from ..enums import MapFlags, MapType
 from ..errors import MapTypeError, NotSupportedError, StateError
 from ..state import State
-from .arguments import map_type, on_or_off, require_map, unsigned
+from .arguments import map_type, require_map
 from .fd import MapFd, look
 from .kinds import class_of
 from .layout import Layout, read_layout

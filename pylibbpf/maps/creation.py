@@ -8,9 +8,9 @@ from string import ascii_letters, digits
 from typing import TYPE_CHECKING
 
 from .._native import NULL, Handle, c_string, ffi, lib, open_fd
+from ..arguments import unsigned
 from ..enums import MapFlags, MapType
 from ..errors import ENOTSUPP, BpfError, NotSupportedError
-from .arguments import unsigned
 from .kinds import class_of
 
 if TYPE_CHECKING:

@@ -18,11 +18,12 @@ import sys
 from typing import TYPE_CHECKING, ClassVar
 
 from .._native import NULL, Handle, call, lib, text
+from ..arguments import unknown_attribute, unsigned
 from ..enums import MapFlags, MapType
 from ..errors import MapTypeError, NotFoundError, StateError
 from ..fds import open_by_id
 from ..pins import Pinnable, open_pinned, require_kind
-from .arguments import map_type, require_map, unknown_attribute, unsigned
+from .arguments import map_type, require_map
 from .codecs import agreed_size, codecs_of, fitting, given_codecs
 from .configuration import Configuration
 from .kinds import class_of, types_of

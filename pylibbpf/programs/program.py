@@ -15,6 +15,7 @@ import os
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .._native import NULL, Handle, c_string, call, check, create, ffi, lib, text
+from ..arguments import on_or_off, unknown_attribute, unsigned
 from ..enums import AttachType, ProgramFlags, ProgramType
 from ..errors import (
     BpfError,
@@ -244,7 +245,7 @@ class Program(TracksLinks, Pinnable):
 
     @autoload.setter
     def autoload(self, value: bool) -> None:
-        self._configure(lib.bpf_program__set_autoload, bool(value), "autoload")
+        self._configure(lib.bpf_program__set_autoload, on_or_off(value, "autoload"), "autoload")
 
     @property
     def autoattach(self) -> bool:
@@ -255,8 +256,9 @@ class Program(TracksLinks, Pinnable):
     def autoattach(self, value: bool) -> None:
         obj = self._require_object("autoattach")
         self._require_open()
+        wanted = on_or_off(value, "autoattach")
         with obj._turn():
-            lib.bpf_program__set_autoattach(self._pointer, bool(value))
+            lib.bpf_program__set_autoattach(self._pointer, wanted)
 
     @property
     def flags(self) -> ProgramFlags:
@@ -265,7 +267,7 @@ class Program(TracksLinks, Pinnable):
 
     @flags.setter
     def flags(self, value: int) -> None:
-        self._configure(lib.bpf_program__set_flags, int(value), "flags")
+        self._configure(lib.bpf_program__set_flags, unsigned(value, "flags"), "flags")
 
     @property
     def log_level(self) -> int:
@@ -274,8 +276,9 @@ class Program(TracksLinks, Pinnable):
 
     @log_level.setter
     def log_level(self, value: int) -> None:
-        self._configure(lib.bpf_program__set_log_level, int(value), "log_level")
-        self._log_level = int(value)
+        level = unsigned(value, "log_level")
+        self._configure(lib.bpf_program__set_log_level, level, "log_level")
+        self._log_level = level
 
     @property
     def log(self) -> str:
@@ -558,6 +561,12 @@ class Program(TracksLinks, Pinnable):
         finally:
             if self._handle is not None:
                 self._handle.close()
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not name.startswith("_") and not hasattr(type(self), name) and name not in ("name", "section"):
+            # Else a misspelt `program.autolod = False` would do nothing, and say nothing.
+            raise AttributeError(unknown_attribute(type(self), name))
+        super().__setattr__(name, value)
 
     def __enter__(self) -> Self:
         self._require_open()

@@ -151,6 +151,24 @@ def test_a_closed_program_leaves_its_object_alone(spine: bpf.Object) -> None:
     assert spine.programs["tasks"].id
 
 
+def test_a_misspelt_or_senseless_setting_is_refused(bpf_object: Find) -> None:
+    with bpf.Object.open(bpf_object("spine")) as obj:
+        program = next(iter(obj.programs.values()))
+        with pytest.raises(AttributeError, match="has no 'autolod' to set; did you mean 'autoload'"):
+            program.autolod = False
+        for setting in ("autoload", "autoattach"):
+            with pytest.raises(TypeError, match=f"{setting} is True or False, not 'no'"):
+                setattr(program, setting, "no")
+        for setting in ("flags", "log_level"):
+            with pytest.raises(TypeError, match=setting):
+                setattr(program, setting, "1")
+            with pytest.raises(OverflowError, match=setting):
+                setattr(program, setting, 1 << 32)
+        assert program.autoload
+        assert program.autoattach
+        assert program.log_level == program.flags == 0
+
+
 @pytest.mark.needs("root", "vmlinux_btf")
 def test_an_fd_is_close_on_exec_and_never_0_1_or_2(spine: bpf.Object) -> None:
     fd = spine.programs["tasks"].fd
