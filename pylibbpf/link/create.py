@@ -15,6 +15,8 @@ from .link import Link
 from .target import describe_target
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .._libbpf import CData
     from ..programs.info import ProgramInfo
 
@@ -72,7 +74,7 @@ def create_link(
     where: str = "",
     target: object = None,
     link_type: LinkType | None = None,
-    since: str = "",
+    since: str | Callable[[], str] = "",
     hint: str = "",
     kind: type[Link] = Link,
 ) -> Link:
@@ -86,7 +88,7 @@ def create_link(
         where: the target, in words, for errors.
         target: instead, the target as the caller gave it, from which an error makes the words.
         link_type: the type of link that is made, where that is known.
-        since: what needs which kernel, for an EINVAL that a kernel without it answers.
+        since: what needs which kernel, or what finds that out, for an EINVAL of a kernel without it.
         hint: what to do about any other error.
         kind: the class to return it in, `RawLink` for one that takes every type.
 
@@ -112,13 +114,17 @@ def create_link(
 
 
 def _explained(
-    error: BpfError, attach_type: AttachType, link_type: LinkType | None, since: str, hint: str
+    error: BpfError,
+    attach_type: AttachType,
+    link_type: LinkType | None,
+    since: str | Callable[[], str],
+    hint: str,
 ) -> BpfError:
     """The error, as one that says what this kernel lacks, if it is known to lack something."""
     missing = (link_type is not None and why_not(link_type)) or why_not(attach_type)
     # A bpf_attr with fields that the kernel does not know is E2BIG.
     if not missing and error.errno in (errno.EINVAL, errno.E2BIG):
-        missing = since
+        missing = since() if callable(since) else since
     if not missing:
         error.hint = error.hint or hint
         return error

@@ -65,15 +65,16 @@ def attach_netfilter(
     if defragment and priority <= _DEFRAGMENTS_AT:
         raise ValueError(f"fragments are put together at {_DEFRAGMENTS_AT}: the priority must be above")
     options = link_options()
-    options.netfilter.pf = family
-    options.netfilter.hooknum = hook
-    options.netfilter.priority = priority
-    options.netfilter.flags = BPF_F_NETFILTER_IP_DEFRAG if defragment else 0
+    wanted = options.netfilter
+    wanted.pf = family
+    wanted.hooknum = hook
+    wanted.priority = priority
+    wanted.flags = BPF_F_NETFILTER_IP_DEFRAG if defragment else 0
     where = f"{family.name} {hook.name} at {priority}"
     try:
         link = create_link(
             program, 0, AttachType.NETFILTER, options, where=where, link_type=LinkType.NETFILTER,
-            since=_since(defragment),
+            since=lambda: _since(defragment),
         )  # fmt: skip
     except BpfError as error:
         if error.errno == errno.EBUSY:
