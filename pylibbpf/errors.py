@@ -164,12 +164,14 @@ class NameNotFoundError(Error, KeyError):
         kind: "program", "map", "variable", "BTF type".
         name: the name asked for.
         matches: existing names that look like it.
+        hint: what to do about it, or "".
     """
 
-    def __init__(self, kind: str, name: str, candidates: Iterable[str] = ()) -> None:
+    def __init__(self, kind: str, name: str, candidates: Iterable[str] = (), *, hint: str = "") -> None:
         super().__init__(name)
         self.kind = kind
         self.name = name
+        self.hint = hint
         names = list(candidates)
         self.matches = _close_matches(name, names)
         self._names = names[:8] if not self.matches else []
@@ -178,10 +180,10 @@ class NameNotFoundError(Error, KeyError):
     def __str__(self) -> str:
         message = f"no {self.kind} is called '{self.name}'"
         if self.matches:
-            return f"{message}; did you mean {_listed(self.matches)}?"
-        if self._names:
-            return f"{message}; there are {_listed(self._names)}{' and more' if self._more else ''}"
-        return message
+            message += f"; did you mean {_listed(self.matches)}?"
+        elif self._names:
+            message += f"; there are {_listed(self._names)}{' and more' if self._more else ''}"
+        return f"{message}\n  {self.hint}" if self.hint else message
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (type(self), self.args, self.__dict__)

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 # What begins the format of a Struct, and no name in C.
 _BYTE_ORDERS = ("@", "=", "<", ">", "!")
+_LEFT_OUT = (
+    "clang leaves a type out that only local variables have: "
+    "keep it by a global pointer to it, as in `const struct event *unused;`."
+)
 
 
 def records_of(
@@ -104,7 +108,9 @@ def _find(name: str, btfs: Iterable[Btf]) -> Type:
         except NameNotFoundError as error:
             # The names of the first Btf are the better suggestions: it is the object's own.
             missing = missing or error
-    raise missing or NameNotFoundError("BTF type", name)
+    missing = missing or NameNotFoundError("BTF type", name)
+    missing.hint = _LEFT_OUT
+    raise missing
 
 
 def _of_btf(of: Type) -> Records[Any]:
