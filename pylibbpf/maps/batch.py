@@ -8,6 +8,7 @@ so that a program need not ask which kernel it runs on.
 from __future__ import annotations
 
 import errno
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from struct import error as StructError
 from struct import pack
@@ -47,7 +48,25 @@ class Cursor:
         return f"<Cursor in {self._map!r}>"
 
 
-class Batch(NamedTuple, Generic[K, V]):
+if TYPE_CHECKING or sys.version_info >= (3, 11):
+
+    class _Fields(NamedTuple, Generic[K, V]):
+        keys: list[K]
+        values: list[V]
+        cursor: Cursor | None
+
+else:
+    # A named tuple can be generic only since Python 3.11.
+    class _Plain(NamedTuple):
+        keys: list[Any]
+        values: list[Any]
+        cursor: Cursor | None
+
+    class _Fields(_Plain, Generic[K, V]):
+        __slots__ = ()
+
+
+class Batch(_Fields[K, V]):
     """Elements that one call read.
 
     Attributes:
@@ -56,9 +75,7 @@ class Batch(NamedTuple, Generic[K, V]):
         cursor: what to go on from, or None if these were the last ones.
     """
 
-    keys: list[K]
-    values: list[V]
-    cursor: Cursor | None
+    __slots__ = ()
 
 
 def read(map: KeyValueMap[K, V], count: int, cursor: Cursor | None, *, delete: bool) -> Batch[K, V]:

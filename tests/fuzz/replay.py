@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from tests.fuzz.inputs import found, seeds
-from tests.fuzz.targets import TARGETS
+from tests.fuzz.targets import TARGETS, close_shared
 
 
 def main(target: str, *files: str) -> None:
@@ -18,6 +18,7 @@ def main(target: str, *files: str) -> None:
     for name, data in inputs.items():
         print(name, flush=True)
         TARGETS[target](data)
+    close_shared()
 
 
 if __name__ == "__main__":
