@@ -11,7 +11,7 @@ import pytest
 from tests.conftest import eventually
 from tests.examples.running import assert_advises, give_up_rights, interrupt, line_with, output, run, running
 
-pytestmark = pytest.mark.needs("root", "vmlinux_btf")
+pytestmark = pytest.mark.needs("root", "vmlinux_btf", "libbpf_1_3")
 
 NAME = b"bpf_example"
 SIZE = 1_000_000

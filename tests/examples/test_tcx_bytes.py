@@ -11,7 +11,7 @@ from tests.examples.network import DEVICE, FAR, HEADERS, NEAR, Cable, cable
 from tests.examples.running import assert_advises, give_up_rights, interrupt, line_with, run, running
 from tests.link.harness import older_than
 
-pytestmark = pytest.mark.needs("root", "vmlinux_btf", "iproute2")
+pytestmark = pytest.mark.needs("root", "vmlinux_btf", "iproute2", "libbpf_1_3")
 
 
 @pytest.fixture(scope="module")

@@ -219,7 +219,7 @@ def test_pins_and_directories_of_pins_are_the_owner_s_alone(bpffs: Path) -> None
         for found in obj.maps.values():
             found.pin(bpffs / found.name.replace(".", "_"))
     with bpf.Object.open(ROOT / "tests/bpf/maps_pinned.bpf.o", pin_root=bpffs / "made") as obj:
-        obj.prepare()
+        obj.load()
     made = [path for path in bpffs.rglob("*") if path.is_dir()]
     pins = [path for path in bpffs.rglob("*") if not path.is_dir()]
     assert made

@@ -17,7 +17,7 @@ from pylibbpf.maps import ArrayMap, StructOpsMap
 from tests.conftest import eventually
 from tests.link.harness import older_than, only_before
 
-pytestmark = pytest.mark.needs("root", "vmlinux_btf")
+pytestmark = pytest.mark.needs("root", "vmlinux_btf", "libbpf_1_3")
 by_link = pytest.mark.kernel("6.4", "links of struct_ops maps")
 
 Find = Callable[[str], Path]

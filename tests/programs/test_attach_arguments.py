@@ -61,6 +61,7 @@ def test_what_no_section_can_say_is_wanted_by_name(kind: type[bpf.Program]) -> N
             attach(object.__new__(kind))
 
 
+@pytest.mark.needs("libbpf_1_7")
 def test_a_section_that_says_nothing_leaves_it_to_the_caller(bpf_object: Find) -> None:
     with bpf.Object.open(bpf_object("bare")) as obj:
         assert set(obj.programs) == {*MISSING, *(f"on_{name}" for name in LOADED_FOR_A_TARGET)}
@@ -88,7 +89,7 @@ def test_an_object_names_the_program_without_a_target(bpf_object: Find) -> None:
             obj.load()
 
 
-@pytest.mark.needs("root", "vmlinux_btf")
+@pytest.mark.needs("root", "vmlinux_btf", "prepare")
 def test_a_module_that_is_not_there_is_named(bpf_object: Find) -> None:
     with bpf.Object.open(bpf_object("bare")) as obj:
         program = obj.program("on_fentry", FEntry)
