@@ -331,7 +331,7 @@ def prepare() -> bool:
 
 @requirement(
     "libbpf_1_3",
-    "what libbpf has since 1.3: positions of rings, orders of programs, sections of tcx and netfilter, struct_ops links",
+    "what libbpf has since 1.3: positions of rings, orders of programs, sections of tcx, struct_ops links",
     found="every kernel: the vendored libbpf has it",
 )
 def libbpf_1_3() -> bool:
