@@ -33,7 +33,6 @@ AVAILABLE = Path("/sys/kernel/tracing/available_filter_functions")
 class TestKProbeMulti(LinkConformance):
     object, program = "kprobe_multi", "on_entry"
     kind, link_class = KProbeMulti, KProbeMultiLink
-    since = "5.18"
     flags = 0
 
     def attach(self, program: Any, where: Any) -> Link:
@@ -61,7 +60,6 @@ class TestKRetProbeMulti(TestKProbeMulti):
 
 class TestKProbeSession(TestKProbeMulti):
     object, program, kind = "kprobe_session", "on_both", KProbeSession  # type: ignore[assignment]
-    since = "6.10"
 
     def attach(self, program: Any, where: Any) -> Link:
         return attach_kprobe_multi(program, functions=[FUNCTION], session=True)

@@ -63,7 +63,6 @@ def pair() -> Iterator[Pair]:
 class TestNetkit(LinkConformance):
     object, program, replacement = "packets", "primary", "other_primary"
     kind, link_class = Netkit, NetkitLink
-    since = "6.7"
     updatable = detachable = True
 
     @pytest.fixture
