@@ -35,15 +35,18 @@ def main() -> int:
     for name in options.names:
         if name not in NAMES:
             parser.error(f"there is no benchmark {name!r}; there are {', '.join(NAMES)}")
-    sections = [report.measured(import_module(f".{name}", __package__)) for name in options.names or NAMES]
+    sections: list[report.Section] = []
+    for name in options.names or NAMES:
+        section = report.measured(import_module(f".{name}", __package__))
+        sections.append(section)
+        if not options.json:
+            print(report.table(section.figures), end="\n\n", flush=True)
+        if options.page:
+            options.page.write_text(report.page(sections))
     figures = [figure for section in sections for figure in section.figures]
     if options.json:
         facts = [vars(figure) | {"result": figure.result, "good": figure.good} for figure in figures]
         print(json.dumps(facts))
-    else:
-        print(report.table(figures))
-    if options.page:
-        options.page.write_text(report.page(sections))
     return 0 if all(figure.good for figure in figures) else 1
 
 

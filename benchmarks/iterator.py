@@ -11,7 +11,7 @@ from typing import Any
 
 from .harness import HERE, Figure, compile_c, in_turns, python
 
-OBJECT = HERE / "attach.bpf.o"
+OBJECT = HERE / "iterator.bpf.o"
 TASKS = 2000
 REPEATS = 100
 ROUNDS = 9
@@ -39,7 +39,7 @@ def figures() -> list[Figure]:
         if tasks.stdout.readline() != b"ready\n":
             sys.exit(f"cannot make {TASKS} tasks")
         obj.load()
-        link = str(obj.program("iter", Iter).attach().id)
+        link = str(obj.program("tasks", Iter).attach().id)
         for way, size in WAYS.items():
             ours, theirs = in_turns(
                 python("-m", "benchmarks.iterator", link, way, str(size), str(REPEATS)),
