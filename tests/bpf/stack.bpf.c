@@ -11,12 +11,13 @@ const volatile __u64 target_syscall = 0;
 
 #define DEPTH 32
 
+/* One map for each, where no other stack can have the bucket that its hash picks. */
 struct {
 	__uint(type, BPF_MAP_TYPE_STACK_TRACE);
 	__uint(max_entries, 16);
 	__uint(key_size, sizeof(__u32));
 	__uint(value_size, DEPTH * sizeof(__u64));
-} stacks SEC(".maps");
+} kernel_stacks SEC(".maps"), user_stacks SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_STACK_TRACE);
@@ -51,8 +52,8 @@ int take_stacks_on_entry(struct bpf_raw_tracepoint_args *ctx)
 		return 0;
 	if (!take_the_stack_of_the_kernel(ctx)) /* the call */
 		return 0;
-	kernel_id = bpf_get_stackid(ctx, &stacks, 0);
-	user_id = bpf_get_stackid(ctx, &stacks, BPF_F_USER_STACK);
+	kernel_id = bpf_get_stackid(ctx, &kernel_stacks, 0);
+	user_id = bpf_get_stackid(ctx, &user_stacks, BPF_F_USER_STACK);
 	build_id_id = bpf_get_stackid(ctx, &build_ids, BPF_F_USER_STACK);
 	user_size = bpf_get_stack(ctx, user_stack, sizeof(user_stack), BPF_F_USER_STACK);
 	user_build_ids_size = bpf_get_stack(ctx, user_build_ids, sizeof(user_build_ids),

@@ -14,6 +14,7 @@ import os
 import resource
 import sys
 import threading
+import traceback
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -33,6 +34,10 @@ OBJECTS = Path(__file__).resolve().parents[1] / "bpf"
 NAMES = ("spine", "ring", "maps")
 # What a step may raise: the library's own, and what Python's protocols ask for.
 EXPECTED = (bpf.Error, KeyError, ValueError, TypeError)
+
+# A process without memory cannot import what is imported on first use (Python's mmap is a shared object).
+for name in bpf.__all__:
+    getattr(bpf, name)
 
 warnings.simplefilter("ignore")
 
@@ -219,6 +224,7 @@ class Machine(RuleBasedStateMachine):
             except MemoryError:
                 pass
             except BaseException:
+                traceback.print_exc()
                 status = 1
             os._exit(status)
         assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0, "the child without memory failed"
@@ -251,6 +257,7 @@ class Machine(RuleBasedStateMachine):
                 for thing in self.things:
                     thing.close()
             except BaseException:
+                traceback.print_exc()
                 status = 1
             os._exit(status)
         assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0, "the forked child failed"

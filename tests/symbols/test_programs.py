@@ -145,7 +145,7 @@ def test_a_stack_has_the_frames_and_lines_of_the_program(
 
 def test_a_stack_comes_from_a_map_or_a_buffer_alike(stacks: bpf.Object, kernel: KernelSymbols) -> None:
     id = stacks.variables["kernel_id"].value
-    traces = stacks.map("stacks", bpf.maps.StackTrace)
+    traces = stacks.map("kernel_stacks", bpf.maps.StackTrace)
     frames = kernel.stack(traces[id])
     assert frames[0].symbol is not None
     assert frames[0].symbol.name == PROGRAM
