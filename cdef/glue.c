@@ -796,16 +796,14 @@ uint32_t glue_reader_tell(const struct glue_reader *reader, uint32_t position, c
 	const struct glue_record *record = reader->records + position, *end = reader->records + reader->count;
 	uint32_t told = 0;
 
-	for (; record < end; record++) {
-		uint32_t type = GLUE_NO_TYPE;
-
-		if (!record->lost) {
-			type = type_of(types, reader->whole + record->start);
-			if (type == GLUE_NO_TYPE || record->end - record->start < types->sizes[type])
-				break;
-			counts[type]++;
-		}
-		order[told++] = type;
+	for (; record < end; record++, told++) {
+		order[told] = GLUE_NO_TYPE;
+		if (record->lost)
+			continue;
+		order[told] = type_of(types, reader->whole + record->start);
+		if (order[told] == GLUE_NO_TYPE || record->end - record->start < types->sizes[order[told]])
+			break;
+		counts[order[told]]++;
 	}
 	return told;
 }

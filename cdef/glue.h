@@ -163,8 +163,8 @@ struct glue_types {
 
 /*
  * Writes the type of each record of the batch from a position on, GLUE_NO_TYPE for a notice of lost
- * samples, and stops before a record that has no type or is shorter than its type. Needs keep_whole.
- * Returns how many it wrote, and counts them by type.
+ * samples, and ends with a record that has no type or is shorter than its type. Needs keep_whole.
+ * Returns how many there are before that one, and counts these by type.
  */
 uint32_t glue_reader_tell(const struct glue_reader *reader, uint32_t position, const struct glue_types *types,
 			  uint32_t *order, uint32_t *counts);

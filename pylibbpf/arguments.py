@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from .suggestions import close_matches, did_you_mean
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -24,9 +26,6 @@ def on_or_off(value: Any, what: str) -> bool:
 
 def unknown_attribute(cls: type[Any], name: str) -> str:
     """The message for an attribute that a class does not have, with settable ones that look like it."""
-    from difflib import get_close_matches
-
     settable = [known for known in dir(cls) if getattr(getattr(cls, known), "fset", None)]
-    close = get_close_matches(name, settable, n=2)
-    offered = f"; did you mean {' or '.join(repr(match) for match in close)}?" if close else ""
-    return f"{cls.__name__} has no {name!r} to set{offered}"
+    close = [repr(match) for match in close_matches(name, settable, 2)]
+    return f"{cls.__name__} has no {name!r} to set{did_you_mean(close)}"

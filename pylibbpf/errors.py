@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 
 # Not when it is needed: a process that gave up its rights may not be able to read it any more.
 from .permissions import what_stands_in_the_way
+from .suggestions import close_matches
 
 # Type checkers take a name like this for true; typing itself would cost 5 ms to import.
 TYPE_CHECKING = False
@@ -173,7 +174,7 @@ class NameNotFoundError(Error, KeyError):
         self.name = name
         self.hint = hint
         names = list(candidates)
-        self.matches = _close_matches(name, names)
+        self.matches = close_matches(name, names)
         self._names = names[:8] if not self.matches else []
         self._more = max(0, len(names) - 8)
 
@@ -285,12 +286,6 @@ def _is_instruction(line: str) -> bool:
 def _one_line(message: str) -> str:
     line = " ".join(message.split())
     return line if len(line) <= 400 else line[:397] + "..."
-
-
-def _close_matches(name: str, candidates: list[str]) -> list[str]:
-    from difflib import get_close_matches
-
-    return get_close_matches(name, candidates, n=3)
 
 
 def _listed(names: Sequence[str]) -> str:

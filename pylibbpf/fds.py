@@ -74,10 +74,17 @@ def open_by_id(function: Callable[..., Any], id: int, what: str) -> Handle:
         NotFoundError: there is none.
         PermissionDeniedError: the process lacks CAP_SYS_ADMIN.
     """
+    return open_as_admin("Opening by id", function, id, operation=f"open {what}", subject=f"id {id}")
+
+
+def open_as_admin(
+    what: str, function: Callable[..., Any], *arguments: Any, operation: str, subject: str | None = None
+) -> Handle:
+    """As `open_fd`, for what takes CAP_SYS_ADMIN: a refusal says so, and what that is, "Opening by id"."""
     try:
-        return open_fd(function, id, operation=f"open {what}", subject=f"id {id}")
+        return open_fd(function, *arguments, operation=operation, subject=subject)
     except PermissionDeniedError as error:
-        error.hint = needs_sys_admin("Opening by id") or error.hint
+        error.hint = needs_sys_admin(what) or error.hint
         raise
 
 

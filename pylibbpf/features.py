@@ -25,14 +25,13 @@ from ._native import Call, _new_record, ffi, invoke, lib
 from .enums import AttachFlags, AttachType, LinkType, MapType, ProgramFlags, ProgramType
 from .errors import ENOTSUPP, BpfError, Error, NotSupportedError, PermissionDeniedError, from_errno
 from .helpers import Helper
-from .permissions import effective_capabilities
+from .permissions import held_capabilities
+from .suggestions import close_matches, did_you_mean
 
 if TYPE_CHECKING:
     from .btf import BtfBuilder, Kind
 
 _NO_RIGHT = {errno.EPERM, errno.EACCES}
-# include/uapi/linux/capability.h
-_CAP_SYS_ADMIN, _CAP_PERFMON = 21, 38
 # What says nothing about the type that was tried.
 _INCONCLUSIVE = {*_NO_RIGHT, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.EINTR}
 
@@ -189,8 +188,8 @@ def _helper(helper: Helper | int | str) -> Helper:
         return Helper(helper)
     name = helper.upper().removeprefix("BPF_FUNC_").removeprefix("BPF_")
     if name not in Helper.__members__:
-        close = [f"bpf_{match.lower()}" for match in _similar(name, Helper)]
-        raise ValueError(f"there is no helper {helper!r}{_offered(close)}")
+        close = [f"bpf_{match.lower()}" for match in close_matches(name, Helper.__members__)]
+        raise ValueError(f"there is no helper {helper!r}{did_you_mean(close)}")
     return Helper[name]
 
 
@@ -218,8 +217,7 @@ def _verifier_knows(helper: Helper, program_type: ProgramType, what: str) -> boo
 
 def _is_refusal(what: str) -> bool:
     """False, if the kernel's no is one to everybody: it hides some helpers from those without rights."""
-    held = effective_capabilities()
-    if not held >> _CAP_SYS_ADMIN & 1 and not held >> _CAP_PERFMON & 1:
+    if not held_capabilities() & {"CAP_PERFMON", "CAP_SYS_ADMIN"}:
         raise PermissionDeniedError(
             errno.EPERM,
             "tell whether the kernel has",
@@ -494,18 +492,9 @@ def _member(kinds: type[E], given: E | int | str, what: str) -> E:
         return kinds(given)
     name = given.upper()
     if name not in kinds.__members__:
-        raise ValueError(f"there is no {what} {given!r}{_offered(_similar(name, kinds))}")
+        near = close_matches(name, kinds.__members__)
+        raise ValueError(f"there is no {what} {given!r}{did_you_mean(near)}")
     return kinds[name]
-
-
-def _similar(name: str, kinds: type[IntEnum]) -> list[str]:
-    from difflib import get_close_matches
-
-    return get_close_matches(name, kinds.__members__, n=3)
-
-
-def _offered(close: list[str]) -> str:
-    return f"; did you mean {' or '.join(close)}?" if close else ""
 
 
 # --- how the kernel is asked -------------------------------------------------------------

@@ -18,10 +18,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from ._native import Handle, check, ffi, lib, open_fd, text
+from ._native import Handle, check, ffi, lib, text
 from .enums import _KernelEnum
-from .errors import NotFoundError, PermissionDeniedError, from_errno
+from .errors import NotFoundError, from_errno
 from .fdinfo import fdinfo
+from .fds import open_as_admin, open_by_id
 from .permissions import needs_sys_admin
 from .programs.info import ProgramInfo, program_info
 
@@ -88,12 +89,9 @@ def _each(next_id: Any, get_fd: Any, what: str, read: Callable[[int], T]) -> Ite
             check(result, "list every", what, hint=_hint(-result, f"Listing every {what}"))
         id = found[0]
         try:
-            handle = open_fd(get_fd, id, operation=f"open {what}", subject=f"id {id}")
+            handle = open_by_id(get_fd, id, what)
         except NotFoundError:
             continue  # it has gone since
-        except PermissionDeniedError as error:
-            error.hint = _hint(error.errno or 0, f"Opening a {what} by id") or error.hint
-            raise
         try:
             with handle as fd:
                 info = read(fd)
@@ -531,12 +529,9 @@ def run_statistics() -> RunStatistics:
 
     libbpf: bpf_enable_stats.
     """
-    try:
-        handle = open_fd(
-            lib.call_bpf_enable_stats, lib.BPF_STATS_RUN_TIME, operation="turn on", subject="run statistics"
-        )
-    except PermissionDeniedError as error:
-        error.hint = needs_sys_admin("Turning on run statistics") or error.hint
-        raise
+    handle = open_as_admin(
+        "Turning on run statistics", lib.call_bpf_enable_stats, lib.BPF_STATS_RUN_TIME,
+        operation="turn on", subject="run statistics",
+    )  # fmt: skip
     handle.what = "run statistics"
     return RunStatistics(handle)

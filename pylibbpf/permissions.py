@@ -12,23 +12,20 @@ _CAPABILITIES = {
 }
 
 
-def effective_capabilities() -> int:
-    """This thread's effective capabilities, as a bit mask."""
+def held_capabilities() -> frozenset[str]:
+    """Those of this thread's effective capabilities that matter to BPF."""
     for line in _read("/proc/thread-self/status").splitlines():
         if line.startswith("CapEff:"):
-            return int(line.split()[1], 16)
-    return 0
+            mask = int(line.split()[1], 16)
+            return frozenset(name for name, number in _CAPABILITIES.items() if mask >> number & 1)
+    return frozenset()
 
 
 def what_stands_in_the_way() -> str:
     """What is likely to have caused an EPERM or EACCES, as advice; "" when nothing can be told."""
-    held = effective_capabilities()
-    if not held >> _CAPABILITIES["CAP_SYS_ADMIN"] & 1:
-        missing = [
-            name
-            for name in ("CAP_BPF", "CAP_PERFMON", "CAP_NET_ADMIN")
-            if not held >> _CAPABILITIES[name] & 1
-        ]
+    held = held_capabilities()
+    if "CAP_SYS_ADMIN" not in held:
+        missing = [name for name in ("CAP_BPF", "CAP_PERFMON", "CAP_NET_ADMIN") if name not in held]
         if missing:
             return (
                 f"This process lacks {', '.join(missing)}: run it as root, or grant CAP_BPF, with "
@@ -50,24 +47,20 @@ def lockdown() -> str:
 
 def may_trace() -> bool:
     """Whether this process has the capabilities that programs on kernel functions need."""
-    held = effective_capabilities()
-    needed = ("CAP_BPF", "CAP_PERFMON")
-    return bool(held >> _CAPABILITIES["CAP_SYS_ADMIN"] & 1) or all(
-        held >> _CAPABILITIES[name] & 1 for name in needed
-    )
+    held = held_capabilities()
+    return "CAP_SYS_ADMIN" in held or {"CAP_BPF", "CAP_PERFMON"} <= held
 
 
 def needs_sys_admin(what: str) -> str:
     """That something takes CAP_SYS_ADMIN, for a process without; "" for one that has it."""
-    if effective_capabilities() >> _CAPABILITIES["CAP_SYS_ADMIN"] & 1:
+    if "CAP_SYS_ADMIN" in held_capabilities():
         return ""
     return f"{what} takes CAP_SYS_ADMIN, which this process lacks; CAP_BPF is not enough."
 
 
 def perf_event_paranoid() -> str:
     """What kernel.perf_event_paranoid has to do with it; "" for a process that it does not hold for."""
-    held = effective_capabilities()
-    if any(held >> _CAPABILITIES[name] & 1 for name in ("CAP_PERFMON", "CAP_SYS_ADMIN")):
+    if held_capabilities() & {"CAP_PERFMON", "CAP_SYS_ADMIN"}:
         return ""
     level = _read("/proc/sys/kernel/perf_event_paranoid").strip()
     return f"kernel.perf_event_paranoid is {level}: perf events of the whole system need CAP_PERFMON."

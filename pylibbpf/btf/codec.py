@@ -30,6 +30,7 @@ from struct import Struct as Packer
 from struct import error as StructError
 from typing import TYPE_CHECKING, Any
 
+from ..suggestions import close_matches
 from .spelling import declare
 from .types import (
     MAX_RESOLVE_DEPTH,
@@ -366,9 +367,7 @@ class EnumCodec(IntCodec):
         for name, number in self._enumerators:
             if name == value:
                 return number
-        from difflib import get_close_matches
-
-        close = get_close_matches(value, [name for name, _ in self._enumerators])
+        close = close_matches(value, (name for name, _ in self._enumerators))
         hint = f"; did you mean {', '.join(close)}?" if close else ""
         raise ValueError(f"{at(where)}{self.name} has no {value!r}{hint}")
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from typing import Any, ClassVar
 
+from ..suggestions import close_matches
 from .codec import (
     BoolCodec,
     Codec,
@@ -289,9 +290,7 @@ class StructCodec(Codec):
         unknown = [name for name in names if name not in self.fields]
         if not unknown:
             return
-        from difflib import get_close_matches
-
-        close = [match for name in unknown for match in get_close_matches(str(name), self.fields, n=3)]
+        close = [match for name in unknown for match in close_matches(str(name), self.fields)]
         hint = f"; did you mean {_listed(close)}?" if close else ""
         if not close and len(self.fields) <= 16:
             hint = f"; it has {_listed(list(self.fields))}" if self.fields else ""

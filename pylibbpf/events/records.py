@@ -348,14 +348,15 @@ class Told(Records[Any]):
         self._told.count = len(values)
         self._told.other = len(types) if other else lib.GLUE_NO_TYPE
         # The struct owns none of these.
-        self._values = self._told.values = ffi.new("int64_t[]", [value for value, _ in values])
-        self._indexes = self._told.types = ffi.new("uint32_t[]", [index for _, index in values])
-        self._least_sizes = self._told.sizes = ffi.new("uint32_t[]", self._sizes)
+        self._owned = (
+            ffi.new("int64_t[]", [value for value, _ in values]),
+            ffi.new("uint32_t[]", [index for _, index in values]),
+            ffi.new("uint32_t[]", self._sizes),
+        )
+        self._told.values, self._told.types, self._told.sizes = self._owned
 
     def unpack(self, reader: CData, position: int) -> Sequence[Any]:
-        order = ffi.new("uint32_t[]", reader.count - position)
-        counts = ffi.new("uint32_t[]", len(self._types))
-        told = lib.glue_reader_tell(reader, position, self._told, order, counts)
+        order, counts, told = self._tell(reader, position)
         by_type: dict[int, Iterator[Any]] = {lib.GLUE_NO_TYPE: repeat(None)}
         for type, records in enumerate(self._types):
             if not counts[type]:
@@ -387,10 +388,13 @@ class Told(Records[Any]):
     def refusal(self, reader: CData, position: int) -> Refusal:
         place = reader.records[position]
         record = whole_bytes(reader)[place.start : place.end]
-        value = self._place.read(record)
-        index = dict(zip(self._values, self._indexes, strict=True)).get(self._place.as_signed_64(value))
-        if index is None:
-            if self._told.other == lib.GLUE_NO_TYPE:
-                return Refusal(record, place.source, value=(self._field, value))
-            index = self._told.other
-        return Refusal(record, place.source, type=(self._types[index].name, self._sizes[index]))
+        order, _, _ = self._tell(reader, position)
+        if order[0] == lib.GLUE_NO_TYPE:
+            return Refusal(record, place.source, value=(self._field, self._place.read(record)))
+        return Refusal(record, place.source, type=(self._types[order[0]].name, self._sizes[order[0]]))
+
+    def _tell(self, reader: CData, position: int) -> tuple[CData, CData, int]:
+        """The types of the records from a position on, how many of each, and of all: glue_reader_tell."""
+        order = ffi.new("uint32_t[]", reader.count - position)
+        counts = ffi.new("uint32_t[]", len(self._types))
+        return order, counts, lib.glue_reader_tell(reader, position, self._told, order, counts)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar, Protocol, cast
 
 from .._native import Handle, object_info
-from ..errors import Error, NotSupportedError, from_errno
+from ..errors import BpfError, Error, NotSupportedError, from_errno
 from ..since import LINK_TYPES
 from .create import require_program
 from .link import Link
@@ -86,16 +86,19 @@ def program_id(fd: int) -> int:
     return int(object_info(fd, "bpf_prog_info", "a program")[0].id)
 
 
-def hold(attachment: Holds, attach: Callable[[], int]) -> tuple[Handle, int]:
-    """Attaches, and returns the handle of the attachment and the result: -errno, and the handle is closed."""
+def hold(attachment: Holds, attach: Callable[[], object]) -> Handle:
+    """Attaches, and returns the handle of the attachment. It is closed if `attach` raises."""
     handle = Handle(attachment, type(attachment).end, fds=type(attachment).fds)
     # Before the call: a signal handler may raise when it returns.
     attachment.attached = True
-    result = attach()
-    if result < 0:
-        attachment.attached = False
+    try:
+        attach()
+    except BaseException as error:
+        # What the kernel refused or never saw; otherwise closing detaches it.
+        attachment.attached = not isinstance(error, (BpfError, TypeError, ValueError))
         handle.close()
-    return handle, result
+        raise
+    return handle
 
 
 class LinkOrAttachment(Link):

@@ -12,12 +12,12 @@ import fcntl
 import os
 from typing import TYPE_CHECKING, TypeVar
 
-from .._native import NULL, Call, Handle, check, collect, error_of, ffi, lib
+from .._native import NULL, Call, check, collect, error_of, ffi, lib
 from ..enums import AttachFlags, AttachType
 from ..errors import BpfError, ExistsError, NotSupportedError, ProgramTypeError, from_errno
 from ..since import lacks, why_not
 from .anchor import After, Anchor, Before, Place, Replace, lend_place
-from .attachment import Attachment, LinkOrAttachment, program_id
+from .attachment import Attachment, LinkOrAttachment, hold, program_id
 from .create import require_program
 from .query import is_without_order, query
 from .target import describe_target, is_on_cgroups, lend_target, what_is_wrong
@@ -349,19 +349,17 @@ def attach_legacy(
     operation = f"attach program '{program.name}' to"
     with program._fd_handle() as program_fd:
         attachment = _OnTarget(target_fd, program_fd, attach_type, flags)
-        handle = Handle(attachment, _OnTarget.end, fds=_OnTarget.fds)
-        # Before the call: a signal handler may raise when it returns.
-        attachment.attached = True
-        try:
+
+        def attach() -> None:
             attach_without_link(
                 attachment.target_fd, program_fd, attach_type, anchor, flags, expected_revision,
                 operation, where,
             )  # fmt: skip
-        except BaseException as error:
-            # What the kernel refused or never saw.
-            attachment.attached = not isinstance(error, (BpfError, TypeError, ValueError))
-            handle.close()
-            if isinstance(error, BpfError) and error.errno == errno.EINVAL:
+
+        try:
+            handle = hold(attachment, attach)
+        except BpfError as error:
+            if error.errno == errno.EINVAL:
                 require_match(error, program, attach_type, anchor, flags)
             raise
     return kind._of_attachment(handle)

@@ -9,6 +9,7 @@ import os
 import socket
 from typing import TYPE_CHECKING
 
+from .._native import check
 from ..enums import ProgramType
 from ..errors import BpfError, ClosedError, NotSupportedError, from_errno
 from ..fds import lend_fd
@@ -132,9 +133,11 @@ def _attach(
     with program._fd_handle() as program_fd:
         sock, owned = _socket_of(target)
         attachment = _OnSocket(sock, owned, *options)
-        handle, result = hold(attachment, lambda: attachment.attach(program_fd))
-    if result < 0:
-        raise from_errno(-result, operation, repr(target), hint=hint)
+
+        def attach() -> None:
+            check(attachment.attach(program_fd), operation, repr(target), hint=hint)
+
+        handle = hold(attachment, attach)
     return SocketAttachment._of_attachment(handle)
 
 

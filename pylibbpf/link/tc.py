@@ -95,9 +95,12 @@ def attach_tc(
         )
     with lend_target(interface, AttachType.TCX_INGRESS, operation) as index, program._fd_handle() as fd:
         attachment = _Filter(index, fd, point, parent, handle, priority)
-        owner, result = hold(attachment, lambda: attachment.attach(fd, -1))
-    if result < 0:
-        raise from_errno(-result, operation, where, hint=_HINTS.get(-result, ""))
+
+        def attach() -> None:
+            result = attachment.attach(fd, -1)
+            check(result, operation, where, hint=_HINTS.get(-result, ""))
+
+        owner = hold(attachment, attach)
     link = TcFilter._of_attachment(owner)
     link.handle, link.priority = attachment.handle, attachment.priority
     return link

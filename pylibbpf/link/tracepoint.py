@@ -9,6 +9,7 @@ import os
 from .._native import c_string, ffi, lib
 from ..enums import ProgramType
 from ..errors import BpfError, NotFoundError
+from ..suggestions import close_matches
 from .carrier import attach_by_libbpf
 from .create import Attachable, require_program
 from .link import Link
@@ -95,7 +96,5 @@ def _names(directory: str) -> list[str]:
 
 
 def _like(name: str, candidates: list[str]) -> str:
-    from difflib import get_close_matches
-
-    matches = get_close_matches(name, candidates, n=3)
+    matches = close_matches(name, candidates)
     return f" There is {', '.join(matches)}." if matches else ""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from .._native import NULL, check, ffi, lib
 from ..enums import AttachType, LinkType, ProgramType, XdpMode
-from ..errors import BpfError, NotSupportedError, from_errno
+from ..errors import BpfError, NotSupportedError
 from .attachment import LinkOrAttachment, hold
 from .create import create_link, link_options, require_program
 from .netlink import NetlinkAttachment
@@ -135,9 +135,9 @@ def _old(fd: int) -> CData:
 def _attach_legacy(program: Attachable, index: int, mode: XdpMode, operation: str, where: str) -> XdpLink:
     with program._fd_handle() as fd:
         attachment = _XdpAttachment(index, fd, mode)
-        handle, result = hold(attachment, lambda: attachment.attach(fd, -1))
-    if result < 0:
-        error = from_errno(-result, operation, where)
-        _explain(error, index)
-        raise error
+        try:
+            handle = hold(attachment, lambda: check(attachment.attach(fd, -1), operation, where))
+        except BpfError as error:
+            _explain(error, index)
+            raise
     return XdpLink._of_attachment(handle)

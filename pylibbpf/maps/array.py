@@ -108,9 +108,13 @@ class SparseArray(IndexedMap[V], KeyValueMap[int, V]):
 
     def _element_codecs(self) -> tuple[Codec, Codec]:
         key, value = super()._element_codecs()
+        return key, self._number_or(value)
+
+    def _number_or(self, value: Codec) -> Codec:
+        """The codec of values, which are numbers if nothing but their size is known."""
         if self._number and type(value) is BytesCodec and value.size == 4:
-            value = IntCodec(self._number, 4, signed=False)
-        return key, value
+            return IntCodec(self._number, 4, signed=False)
+        return value
 
     _pop_hint = "Look up and then delete."
 

@@ -8,7 +8,6 @@ so that a program need not ask which kernel it runs on.
 from __future__ import annotations
 
 import errno
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from struct import error as StructError
 from struct import pack
@@ -48,7 +47,7 @@ class Cursor:
         return f"<Cursor in {self._map!r}>"
 
 
-if TYPE_CHECKING or sys.version_info >= (3, 11):
+if TYPE_CHECKING:
 
     class _Fields(NamedTuple, Generic[K, V]):
         keys: list[K]
@@ -56,7 +55,7 @@ if TYPE_CHECKING or sys.version_info >= (3, 11):
         cursor: Cursor | None
 
 else:
-    # A named tuple can be generic only since Python 3.11.
+    # What type checkers are told, a named tuple can be only since Python 3.11.
     class _Plain(NamedTuple):
         keys: list[Any]
         values: list[Any]

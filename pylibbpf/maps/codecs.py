@@ -27,17 +27,23 @@ def codecs_of(map: Map) -> tuple[Codec, Codec]:
     """
     layout = map._known_layout()
     if map._codecs is None:
-        map._codecs = _by_btf(map)
-    key, value = map._codecs
+        map._codecs = by_btf(map)
+    return sized(map._codecs, layout.key_size, layout.value_size)
+
+
+def sized(codecs: Codecs, key_size: int, value_size: int) -> tuple[Codec, Codec]:
+    """The codecs, and bytes in the place of those that are not of the size."""
+    key, value = codecs
     # A size that was set after open makes the object's type void.
-    if key is None or key.size != layout.key_size:
-        key = bytes_codec(layout.key_size)
-    if value is None or value.size != layout.value_size:
-        value = bytes_codec(layout.value_size)
+    if key is None or key.size != key_size:
+        key = bytes_codec(key_size)
+    if value is None or value.size != value_size:
+        value = bytes_codec(value_size)
     return key, value
 
 
-def _by_btf(map: Map) -> Codecs:
+def by_btf(map: Map) -> Codecs:
+    """The codecs of the types that a map's BTF gives its keys and values."""
     key_id, value_id = map._type_ids
     if not key_id and not value_id:
         return None, None

@@ -13,16 +13,12 @@ from typing import TYPE_CHECKING, NoReturn
 from .._native import Handle, check, lib
 from ..enums import MapType, UpdateFlags
 from ..errors import ENOTSUPP, ClosedError, StateError
-from ..permissions import effective_capabilities, what_stands_in_the_way
+from ..permissions import held_capabilities, what_stands_in_the_way
 from .layout import Layout, read_layout
 
 if TYPE_CHECKING:
     from .._libbpf import CData
     from ..object import Object
-
-
-# CAP_SYS_ADMIN and CAP_BPF: include/uapi/linux/capability.h.
-_MAY_USE_BPF = 1 << 21 | 1 << 39
 
 
 @contextlib.contextmanager
@@ -159,7 +155,7 @@ class MapFd:
             return f"The map is full: its max_entries is {self._known_layout().max_entries}."
         if number == errno.EPERM:
             # A process without rights may be refused whatever the map is (kernel.unprivileged_bpf_disabled).
-            rights = "" if effective_capabilities() & _MAY_USE_BPF else what_stands_in_the_way()
+            rights = "" if held_capabilities() & {"CAP_SYS_ADMIN", "CAP_BPF"} else what_stands_in_the_way()
             closed = "The map is frozen, or its flags close it to such system calls (RDONLY, WRONLY)."
             return f"{closed} {rights}".rstrip()
         if flags and number in (errno.EINVAL, errno.ERANGE, errno.EOPNOTSUPP, ENOTSUPP):

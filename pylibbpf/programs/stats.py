@@ -7,9 +7,8 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .._native import Handle, lib, open_fd
-from ..errors import PermissionDeniedError
-from ..permissions import needs_sys_admin
+from .._native import Handle, lib
+from ..fds import open_as_admin
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -89,11 +88,10 @@ def enable_stats() -> EnabledStats:
 
     libbpf: bpf_enable_stats (BPF_ENABLE_STATS, 5.8).
     """
-    try:
-        handle = open_fd(lib.call_bpf_enable_stats, _RUN_TIME, operation="enable program statistics")
-    except PermissionDeniedError as error:
-        error.hint = needs_sys_admin("Turning on run statistics") or error.hint
-        raise
+    handle = open_as_admin(
+        "Turning on run statistics", lib.call_bpf_enable_stats, _RUN_TIME,
+        operation="enable program statistics",
+    )  # fmt: skip
     handle.what = "object, which enabled program statistics,"
     self: EnabledStats = object.__new__(EnabledStats)
     self._handle = handle

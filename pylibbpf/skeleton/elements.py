@@ -5,21 +5,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..btf.codec import Codec, IntCodec, bytes_codec
 from ..maps.array import SparseArray
-from ..maps.codecs import _by_btf
+from ..maps.codecs import by_btf, sized
 
 if TYPE_CHECKING:
+    from ..btf.codec import Codec
     from ..maps import Map
 
 
 def element_codecs(map: Map) -> tuple[Codec, Codec]:
     """The codecs that the keys of a map, and its values on one CPU, will have once the object is loaded."""
-    key, value = _by_btf(map)
-    if key is None or key.size != map.key_size:
-        key = bytes_codec(map.key_size)
-    if value is None or value.size != map.value_size:
-        value = bytes_codec(map.value_size)
-        if isinstance(map, SparseArray) and map._number and map.value_size == 4:
-            value = IntCodec(map._number, 4, signed=False)
-    return key, value
+    key, value = sized(by_btf(map), map.key_size, map.value_size)
+    return key, map._number_or(value) if isinstance(map, SparseArray) else value

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from itertools import chain, count
 from keyword import iskeyword
 
 # What stands in the bodies of a skeleton's classes, where an attribute of that name would hide it.
@@ -51,10 +52,8 @@ class Names:
 
     def take(self, *wanted: str) -> str:
         """The first of some names that is free; the last with a number behind it, if none is."""
-        last, number = wanted[-1].rstrip("_") or "_", 2
-        free = [name for name in wanted if name not in self._taken]
-        while not free:
-            free = [name for name in [f"{last}_{number}"] if name not in self._taken]
-            number += 1
-        self._taken.add(free[0])
-        return free[0]
+        last = wanted[-1].rstrip("_") or "_"
+        numbered = (f"{last}_{number}" for number in count(2))
+        name = next(name for name in chain(wanted, numbered) if name not in self._taken)
+        self._taken.add(name)
+        return name

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, overload
 
+from ..suggestions import close_matches, did_you_mean
 from .typevars import Read, Written
 
 if TYPE_CHECKING:
@@ -34,11 +35,8 @@ class Variables:
 
         def __setattr__(self, name: str, value: Any) -> None:
             if not hasattr(type(self), name):
-                from difflib import get_close_matches
-
-                close = get_close_matches(name, dir(type(self)), n=1)
-                hint = f"; did you mean '{close[0]}'?" if close else ""
-                raise AttributeError(f"{type(self).__name__} has no variable '{name}'{hint}")
+                close = [f"'{match}'" for match in close_matches(name, dir(type(self)), 1)]
+                raise AttributeError(f"{type(self).__name__} has no variable '{name}'{did_you_mean(close)}")
             super().__setattr__(name, value)
 
     def __repr__(self) -> str:
