@@ -323,6 +323,13 @@ class RingBuffer(Reader[T]):
             self._next_leased = (index + 1) % len(self._maps)
         return None
 
+    def close(self) -> None:
+        super().close()
+        # The mappings have fds of their own, and a closed reader lends no more. A lease keeps what it lent.
+        self._mapped, self._lease = {}, None
+
+    close.__doc__ = Reader.close.__doc__
+
     def _require_no_lease(self) -> None:
         if self._lease is not None:
             from .lease import require_over

@@ -13,6 +13,7 @@ import pytest
 
 import pylibbpf as bpf
 from pylibbpf.events import RingStatistics, ring_size
+from tests.conftest import open_fds
 from tests.events.rings import EVENT_SIZE, MOST_RECORDS, Event, Rings, everything, in_thread, sequences
 
 pytestmark = [
@@ -233,6 +234,20 @@ def test_a_view_outlives_its_reader_and_its_object(rings: Rings) -> None:
     del lease, reader
     gc.collect()
     assert struct.unpack("Q", made) == (1,)
+
+
+def test_a_closed_reader_has_no_fd_of_its_rings(rings: Rings) -> None:
+    rings.output(2)
+    rings.events.fileno()  # a map's own fd, opened when it is needed
+    before = open_fds()
+    reader = bpf.RingBuffer(rings.events)
+    with reader.lease() as lease:
+        lease.commit()
+    del lease
+    reader.close()
+    assert open_fds() == before
+    with pytest.raises(bpf.ClosedError):
+        reader.lease()
 
 
 def test_one_lease_at_a_time_and_no_other_read(rings: Rings) -> None:

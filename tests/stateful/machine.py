@@ -306,9 +306,8 @@ class Machine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self.note("end")
-        for thing in self.things:
-            thing.close()
-        self.things.clear()
+        while self.things:
+            self.things.pop().close()
         # What a queued handle keeps alive is found by the next collection only.
         for _ in range(3):
             gc.collect()
