@@ -19,6 +19,8 @@
 #include <libbpf.h>
 
 #define IS(name) (!strcmp(kind, name))
+/* "raw_link", or the same after a sleep. */
+#define IS_RAW_LINK (!strncmp(kind, "raw_link", strlen("raw_link")))
 
 static struct bpf_object *object;
 static struct bpf_program *program;
@@ -67,6 +69,8 @@ static struct bpf_link *attach(const char *kind)
 		return bpf_program__attach_tcx(program, if_nametoindex("lo"), NULL);
 	if (IS("netkit"))
 		return bpf_program__attach_netkit(program, if_nametoindex("nk0"), NULL);
+	if (IS("struct_ops"))
+		return bpf_map__attach_struct_ops(bpf_object__find_map_by_name(object, "on_struct_ops"));
 	if (IS("netfilter")) {
 		LIBBPF_OPTS(bpf_netfilter_opts, options, .pf = 2, .hooknum = 1, .priority = 1);
 
@@ -93,7 +97,9 @@ static void once(const char *kind)
 	struct bpf_link *link;
 	int fd, none = 0;
 
-	if (IS("raw_link")) {
+	if (IS_RAW_LINK) {
+		if (!IS("raw_link"))
+			nanosleep(&(struct timespec){ .tv_nsec = 3000000 }, NULL);
 		fd = attach_raw_link();
 		require(fd >= 0);
 		close(fd);
@@ -132,7 +138,7 @@ static void hold(const char *kind)
 		require(bpf_program__attach_netkit(held, if_nametoindex("nk0"), NULL));
 	else if (held)
 		require(bpf_program__attach(held));
-	else if (IS("raw_link"))
+	else if (IS_RAW_LINK)
 		require(attach_raw_link() >= 0 && attach_raw_link() >= 0);
 	else if (IS("netfilter"))
 		require(hold_netfilter(2) && hold_netfilter(3));
@@ -158,8 +164,12 @@ static void load(const char *path, const char *kind)
 
 	object = bpf_object__open(path);
 	require(object);
+	if (IS("struct_ops")) {
+		require(!bpf_object__load(object));
+		return;
+	}
 	snprintf(held, sizeof(held), "held_%s", kind);
-	snprintf(measured, sizeof(measured), "on_%s", IS("raw_link") ? "cgroup" : kind);
+	snprintf(measured, sizeof(measured), "on_%s", IS_RAW_LINK ? "cgroup" : kind);
 	bpf_object__for_each_program(each, object) {
 		name = bpf_program__name(each);
 		bpf_program__set_autoload(each, !strcmp(measured, name) || !strcmp(held, name));

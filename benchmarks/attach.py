@@ -22,6 +22,7 @@ from typing import Any
 from .harness import HERE, Figure, compile_c, in_turns, python
 
 OBJECT = HERE / "attach.bpf.o"
+OBJECT_OF_STRUCT_OPS = HERE / "attach_struct_ops.bpf.o"
 ROUNDS = 7
 
 # A round has batches, and its figure is that of the fastest: what else the machine does only adds
@@ -34,10 +35,18 @@ JUDGED = (
 )
 # These are shown, and not judged: the kernel waits for grace periods as it closes them, 3 ms for XDP,
 # 40 ms for a tracepoint and 200 ms for a uprobe, or patches its code. After that caches and TLB
-# are empty, which costs Python more than C.
-SLOW = ("xdp", "tcx", "tracepoint", "uprobe", "uprobe_multi")
+# are empty, which costs Python more than C: a link that takes no time to close, after a sleep, shows it.
+WAITED = "raw_link after 3 ms of sleep"
+SLOW = (WAITED, "struct_ops", "xdp", "tcx", "tracepoint", "uprobe", "uprobe_multi")
 # How many batches and attachments in each, of those that wait.
-WAITING = {"netfilter": (15, 10), "xdp": (15, 5), "tcx": (15, 1), "tracepoint": (15, 1)}
+WAITING = {
+    "struct_ops": (15, 10),
+    "netfilter": (15, 10),
+    WAITED: (15, 5),
+    "xdp": (15, 5),
+    "tcx": (15, 1),
+    "tracepoint": (15, 1),
+}
 VERY_SLOW = (4, 1)
 # What the machine that CI runs on does not have.
 IN_GUESTS = ("raw_tp", "fentry", "lsm", "netkit")
@@ -56,7 +65,8 @@ def measured(
     with cgroup() as path:
         for kind in (*kinds, *slow):
             often = WAITING.get(kind, VERY_SLOW if kind in slow else (BATCHES, REPEATS))
-            arguments = [str(OBJECT), kind, path, *libc_and_offset(), *map(str, often)]
+            path_of_object = OBJECT_OF_STRUCT_OPS if kind == "struct_ops" else OBJECT
+            arguments = [str(path_of_object), kind, path, *libc_and_offset(), *map(str, often)]
             ours, theirs = in_turns(
                 in_namespace(python("-m", "benchmarks.attach", *arguments)),
                 in_namespace([str(program), *arguments]),
@@ -116,7 +126,7 @@ def main(path: Path, kind: str, cgroup: str, libc: str, offset: int, batches: in
     with bpf.Object.open(path) as obj, contextlib.ExitStack() as stack:
         wanted = (name_of(kind), f"held_{kind}")
         for program in obj.programs.values():
-            program.autoload = program.name in wanted
+            program.autoload = program.name in wanted or kind == "struct_ops"
         obj.load()
         attach = attaching(obj, kind, cgroup, (libc, offset), stack)
         for link in held(obj, kind, attach):
@@ -133,7 +143,7 @@ def main(path: Path, kind: str, cgroup: str, libc: str, offset: int, batches: in
 
 def name_of(kind: str) -> str:
     """The program that is measured."""
-    return f"on_{'cgroup' if kind == 'raw_link' else kind}"
+    return f"on_{'cgroup' if kind.startswith('raw_link') else kind}"
 
 
 def attaching(
@@ -143,7 +153,7 @@ def attaching(
     from pylibbpf import link, open_perf_event
     from pylibbpf.enums import NetfilterFamily, NetfilterHook, SoftwareEvent
 
-    program = obj.programs[name_of(kind)]
+    program = obj.programs.get(name_of(kind))
     cgroup_fd = os.open(cgroup, os.O_RDONLY | os.O_CLOEXEC)
     netns_fd = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     for fd in (cgroup_fd, netns_fd):
@@ -169,12 +179,19 @@ def attaching(
         "sockmap": lambda: link.attach_sockmap(program, obj.maps["sockets"]),
         "socket_filter": lambda: link.attach_socket_filter(program, sock),
         "raw_link": lambda: link.attach_raw_link(program, cgroup_fd),
+        WAITED: lambda: after_a_wait(calls["raw_link"]),
+        "struct_ops": lambda: link.attach_struct_ops(obj.maps["on_struct_ops"]),
         "xdp": lambda: link.attach_xdp(program, loopback),
         "tcx": lambda: link.attach_tcx(program, loopback),
         "netkit": lambda: link.attach_netkit(program, "nk0"),
         "netfilter": lambda: link.attach_netfilter(program, family=family, hook=hook, priority=1),
     }
     return calls[kind]
+
+
+def after_a_wait(attach: Callable[[], Any]) -> Any:
+    time.sleep(0.003)
+    return attach()
 
 
 def held(obj: Any, kind: str, attach: Callable[[], Any]) -> list[Any]:
@@ -193,7 +210,8 @@ def held(obj: Any, kind: str, attach: Callable[[], Any]) -> list[Any]:
         return [programs[name_of(kind)].attach(**where, priority=priority) for priority in (2, 3)]
     if kind == "xdp":
         return [programs[name_of(kind)].attach("v0")]
-    return [attach(), attach()] if kind in ("iter", "tp_btf", "raw_tp", "cgroup", "netns", "raw_link") else []
+    twice = ("iter", "tp_btf", "raw_tp", "cgroup", "netns", "raw_link", WAITED)
+    return [attach(), attach()] if kind in twice else []
 
 
 if __name__ == "__main__":
