@@ -348,7 +348,9 @@ static enum bpf_perf_event_ret on_perf_event(void *context, int cpu, struct perf
 	if (event->type == PERF_RECORD_SAMPLE) {
 		const struct { struct perf_event_header header; uint32_t size; char data[]; } *sample = (void *)event;
 
-		if (sample->size > event->size - sizeof(*sample))
+		if (event->size < sizeof(*sample))
+			stop = refuse_record(source, EOVERFLOW, event->size);
+		else if (sample->size > event->size - sizeof(*sample))
 			stop = refuse_record(source, EOVERFLOW, sample->size);
 		else
 			stop = keep_record(source, sample->data, sample->size, 0);
@@ -641,7 +643,10 @@ static void drain_overwritable(struct glue_source *source)
 	uint64_t size = source->reader->perf->pages * (uint64_t)getpagesize(), head, end, place;
 	char *data = (char *)source->base + getpagesize(), *copy = NULL;
 	struct perf_event_header event;
-	size_t *places = NULL;
+	struct {
+		uint64_t start;
+		uint16_t size;
+	} *places = NULL;
 	size_t allocated = 0, copied = 0, count = 0;
 
 	/* While it is paused, programs that output get -ENOENT, and nothing moves. */
@@ -654,24 +659,24 @@ static void drain_overwritable(struct glue_source *source)
 			break;	/* the oldest, half overwritten */
 		if (!reserve(&places, &allocated, (count + 1) * sizeof(*places)))
 			break;
-		places[count++] = place;
+		places[count].start = place & (size - 1);
+		places[count++].size = event.size;
 	}
 	source->seen = head;
 	while (count--) {
-		uint64_t start = places[count] & (size - 1);
-		struct perf_event_header *whole = (void *)(data + start);
+		uint64_t start = places[count].start, length = places[count].size;
+		uint64_t first = length < size - start ? length : size - start;
 
-		if (start + whole->size > size) {
-			if (!reserve(&copy, &copied, whole->size)) {
-				refuse_record(source, ENOMEM, whole->size);
-				break;
-			}
-			memcpy(copy, whole, size - start);
-			memcpy(copy + size - start, data, whole->size - (size - start));
-			whole = (void *)copy;
+		if (!reserve(&copy, &copied, length)) {
+			refuse_record(source, ENOMEM, (uint32_t)length);
+			break;
 		}
+		memcpy(copy, data + start, first);
+		memcpy(copy + first, data, length - first);
+		/* A program that was on its way into the buffer may have written since. */
+		((struct perf_event_header *)copy)->size = (uint16_t)length;
 		/* It may be more than a batch: what is left out here is seen no more. */
-		on_perf_event(source, (int)source->index, whole);
+		on_perf_event(source, (int)source->index, (void *)copy);
 	}
 	ioctl(source->event_fd, PERF_EVENT_IOC_PAUSE_OUTPUT, 0);
 	free(copy);

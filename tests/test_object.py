@@ -70,7 +70,7 @@ def test_open_takes_a_mapped_file(bpf_object: Find) -> None:
 def test_opening_puts_nothing_into_the_kernel(bpf_object: Find) -> None:
     before = program_ids()
     with bpf.Object.open(bpf_object("spine")):
-        assert program_ids() == before
+        assert program_ids() <= before  # an earlier test's may still go
 
 
 def test_programs_come_in_elf_order_and_in_the_class_of_their_kind(spine: bpf.Object) -> None:
@@ -267,7 +267,7 @@ def test_a_rejected_object_leaves_nothing_in_the_kernel(bpf_object: Find) -> Non
     before = program_ids()
     with pytest.raises(bpf.VerifierError):
         bpf.Object.load_file(bpf_object("rejected"))
-    assert program_ids() == before
+    assert program_ids() <= before
 
 
 # --- attach ---------------------------------------------------------------------------

@@ -313,9 +313,11 @@ class RingBuffer(Reader[T]):
                 ring = self._mapped[index] = MappedRing(self._maps[index], self._sizes[index])
             found = ring.peek()
             if found.count or empty:
-                self._lease = Lease(self, ring, self._map_names[index])
+                lease = self._lease = Lease(self, ring, self._map_names[index])
                 self._next_leased = (index + 1) % len(self._maps)
-                return self._lease
+                if self._handle.closed:  # meanwhile, by another thread
+                    self._mapped, self._lease = {}, None
+                return lease
             if found.error:
                 raise refuse_length(self._map_names[index])
             # Discarded records, which nobody wants.
@@ -331,10 +333,11 @@ class RingBuffer(Reader[T]):
     close.__doc__ = Reader.close.__doc__
 
     def _require_no_lease(self) -> None:
-        if self._lease is not None:
+        lease = self._lease  # another thread's close() takes it away
+        if lease is not None:
             from .lease import require_over
 
-            require_over(self._lease, self._handle.what)
+            require_over(lease, self._handle.what)
             self._lease = None
 
     def _commit(self, lease: Lease, end: int) -> None:

@@ -95,7 +95,7 @@ def hold(attachment: Holds, attach: Callable[[], object]) -> Handle:
         attach()
     except BaseException as error:
         # What the kernel refused or never saw; otherwise closing detaches it.
-        attachment.attached = not isinstance(error, (BpfError, TypeError, ValueError))
+        attachment.attached = not isinstance(error, (BpfError, TypeError, ValueError, OverflowError))
         handle.close()
         raise
     return handle

@@ -9,7 +9,6 @@ import os
 import socket
 from typing import TYPE_CHECKING
 
-from .._native import check
 from ..enums import ProgramType
 from ..errors import BpfError, ClosedError, NotSupportedError, from_errno
 from ..fds import lend_fd
@@ -135,7 +134,8 @@ def _attach(
         attachment = _OnSocket(sock, owned, *options)
 
         def attach() -> None:
-            check(attachment.attach(program_fd), operation, repr(target), hint=hint)
+            if (result := attachment.attach(program_fd)) < 0:
+                raise from_errno(-result, operation, repr(target), hint=hint)
 
         handle = hold(attachment, attach)
     return SocketAttachment._of_attachment(handle)

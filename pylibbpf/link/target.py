@@ -49,9 +49,13 @@ def lend_target(
 
     Raises:
         NotFoundError: there is no such path or interface.
+        ValueError: the number is no fd, or no index of an interface.
     """
-    if isinstance(target, str) and attach_type in _ON_INTERFACES:
-        return contextlib.nullcontext(_interface_index(target, operation))
+    if attach_type in _ON_INTERFACES:
+        if isinstance(target, str):
+            return contextlib.nullcontext(_interface_index(target, operation))
+        if isinstance(target, int) and not 0 <= target < 1 << 31:
+            raise ValueError(f"the index of an interface is a number of 31 bits, and not {target}")
     return open_target(target, operation)
 
 

@@ -13,7 +13,7 @@ from ..errors import NotSupportedError, from_errno
 from .attachment import LinkOrAttachment, hold, program_id
 from .create import require_program
 from .netlink import NetlinkAttachment
-from .target import describe_target, lend_target
+from .target import describe_target, lend_target, what_is_wrong
 
 if TYPE_CHECKING:
     from .._libbpf import CData
@@ -97,12 +97,13 @@ def attach_tc(
         attachment = _Filter(index, fd, point, parent, handle, priority)
 
         def attach() -> None:
-            result = attachment.attach(fd, -1)
-            check(result, operation, where, hint=_HINTS.get(-result, ""))
+            if (result := attachment.attach(fd, -1)) < 0:
+                hint = _HINTS.get(-result) or what_is_wrong(index, AttachType.TCX_INGRESS, -result)
+                raise from_errno(-result, operation, where, hint=hint)
 
         owner = hold(attachment, attach)
     link = TcFilter._of_attachment(owner)
-    link.handle, link.priority = attachment.handle, attachment.priority
+    link.handle, link.priority = attachment.options.handle, attachment.options.priority
     return link
 
 
@@ -186,10 +187,10 @@ class _Filter(NetlinkAttachment):
     def __init__(
         self, index: int, program_fd: int, point: TcAttachPoint, parent: int, handle: int, priority: int
     ) -> None:
-        super().__init__(index, program_fd)
+        # Before the program's fd is duplicated: it raises OverflowError for what is no index.
         self.hook = _hook(index, point, parent)
-        self.handle = handle
-        self.priority = priority
+        super().__init__(index, program_fd)
+        self.options = _options(handle, priority)
 
     def _add_qdisc(self) -> int:
         """Adds the clsact qdisc if the device has none. Returns 0 or -errno."""
@@ -199,7 +200,7 @@ class _Filter(NetlinkAttachment):
         return 0 if result == -errno.EEXIST else result
 
     def attach(self, program_fd: int, old_fd: int) -> int:
-        options = _options(self.handle, self.priority)
+        options = self._which()
         options.prog_fd = program_fd
         if old_fd < 0:
             if (result := self._add_qdisc()) < 0:
@@ -208,17 +209,20 @@ class _Filter(NetlinkAttachment):
             options.flags = _REPLACE
         else:
             return -errno.ENOENT
-        result = lib.bpf_tc_attach(self.hook, options)
-        if result >= 0:
-            self.handle, self.priority = options.handle, options.priority
-        return result
+        # Before the call, which writes the filter's numbers: a signal handler may raise when it returns.
+        self.options = options
+        return lib.bpf_tc_attach(self.hook, options)
+
+    def _which(self) -> CData:
+        """Options that name the filter by its numbers, 0 for those that the kernel is to choose."""
+        return _options(self.options.handle, self.options.priority)
 
     def detach(self) -> int:
         if not self._is_there(self.program_fd):
             return -errno.ENOENT
-        return lib.bpf_tc_detach(self.hook, _options(self.handle, self.priority))
+        return lib.bpf_tc_detach(self.hook, self._which())
 
     def _is_there(self, program_fd: int) -> bool:
         """Whether the filter still runs this program: its number may be another's by now."""
-        options = _options(self.handle, self.priority)
+        options = self._which()
         return lib.bpf_tc_query(self.hook, options) >= 0 and options.prog_id == program_id(program_fd)

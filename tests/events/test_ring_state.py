@@ -13,7 +13,7 @@ import pytest
 
 import pylibbpf as bpf
 from pylibbpf.events import RingStatistics, ring_size
-from tests.conftest import open_fds
+from tests.conftest import eventually, open_fds
 from tests.events.rings import EVENT_SIZE, MOST_RECORDS, Event, Rings, everything, in_thread, sequences
 
 pytestmark = [
@@ -334,6 +334,11 @@ def test_a_lease_is_an_array_without_a_copy(rings: Rings) -> None:
             lease.to_numpy("V41")
 
 
+def await_growth(counter: Any) -> None:
+    before = counter.value
+    eventually(lambda: bool(counter.value > before))
+
+
 def test_a_lease_stands_still_under_a_producer_that_never_stops(rings: Rings) -> None:
     """The producer fills the ring, drops, and writes on: what is leased never changes."""
     stop = threading.Event()
@@ -346,11 +351,12 @@ def test_a_lease_stands_still_under_a_producer_that_never_stops(rings: Rings) ->
     with bpf.RingBuffer(rings.events) as reader, in_thread(produce):
         try:
             end = time.monotonic() + 1.5
-            while seen < 3 or time.monotonic() < end or rings.obj.variables["dropped"].value == 0:
+            dropped = rings.obj.variables["dropped"]
+            while seen < 6 or time.monotonic() < end:
                 with reader.lease(timeout=5) as lease:
                     before = [bytes(view) for view in lease]
                     if seen % 5 == 0:
-                        time.sleep(0.02)  # the ring fills up behind the lease
+                        await_growth(dropped)  # the ring fills up behind the lease
                     assert [bytes(view) for view in lease] == before
                     numbers = [struct.unpack_from("Q", record)[0] for record in before]
                     assert numbers == sorted(set(numbers))

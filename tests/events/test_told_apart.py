@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pylibbpf._native import ffi
@@ -45,6 +45,7 @@ def structure(integer: Any, padding: int, tail: int) -> Any:
     return type("Record", (ctypes.Structure,), {"_fields_": fields, "_pack_": 1})
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_every_record_becomes_an_event_of_its_type_in_order(data: st.DataObject) -> None:
     integer = data.draw(st.sampled_from(INTEGERS))

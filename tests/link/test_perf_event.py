@@ -7,6 +7,7 @@ import ctypes
 import mmap
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -278,7 +279,11 @@ def test_another_process_is_told_apart(obj: bpf.Object, program: PerfEvent) -> N
         assert other.stdout
         other.stdout.readline()
         with PerfEvents(obj.programs["anywhere"], FAULTS, period=1, pid=other.pid):
+            # Not on its way from print() to input().
+            other.send_signal(signal.SIGSTOP)
+            os.waitpid(other.pid, os.WUNTRACED)
             assert runs(obj, fault, "anywhere") == 0
+            other.send_signal(signal.SIGCONT)
             before = obj.variables["anywhere_runs"].value
             other.stdin.write(b"\n")
             other.stdin.flush()

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import socket
+import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -38,6 +39,8 @@ def send() -> None:
     """Sends data over a connection that has the congestion control."""
     with socket.create_server(("127.0.0.1", 0)) as server, socket.socket() as client:
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, NAME)
+        # It closes without a FIN, whose acknowledgement might come when another connection is counted.
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         client.connect(server.getsockname())
         accepted, _ = server.accept()
         with accepted:

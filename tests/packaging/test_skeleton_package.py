@@ -57,12 +57,15 @@ def test_the_package_installs_and_runs(with_pylibbpf: Environment, project: Path
     with_pylibbpf.pip("install", *OFFLINE, project)
     tool = with_pylibbpf.directory / "venv/bin/busiest"
     # Somebody who makes system calls, on a machine that may have nothing else to do.
-    busy = subprocess.Popen([sys.executable, "-c", "import os\nwhile True: os.getppid()"])
+    calls = "import os\nprint(flush=True)\nwhile True: os.getppid()"
+    busy = subprocess.Popen([sys.executable, "-c", calls], stdout=subprocess.PIPE)
     try:
+        assert busy.stdout is not None
+        busy.stdout.readline()
         said = run(tool, "--seconds", "0.5", cwd=with_pylibbpf.directory)
     finally:
         busy.kill()
-        busy.wait()
+        busy.communicate()
     assert re.match(r" +PID +CALLS  NAME\n", said), said
     assert re.search(rf"^ *{busy.pid} +[1-9]\d*  python", said, re.MULTILINE), said
     assert re.search(r"\n[1-9]\d* system calls in all\n$", said), said

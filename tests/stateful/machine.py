@@ -224,9 +224,10 @@ class Machine(RuleBasedStateMachine):
             except MemoryError:
                 pass
             except BaseException:
-                traceback.print_exc()
                 status = 1
-            os._exit(status)
+                traceback.print_exc()
+            finally:
+                os._exit(status)
         assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0, "the child without memory failed"
 
     def usual_step(self, number: int) -> Callable[[int, int], None]:
@@ -257,9 +258,10 @@ class Machine(RuleBasedStateMachine):
                 for thing in self.things:
                     thing.close()
             except BaseException:
-                traceback.print_exc()
                 status = 1
-            os._exit(status)
+                traceback.print_exc()
+            finally:
+                os._exit(status)
         assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0, "the forked child failed"
 
     USUAL = (
@@ -361,6 +363,7 @@ def main(log: str, directory: str, examples: str, steps: str) -> None:
                 stateful_step_count=int(steps),
                 deadline=None,
                 database=None,
+                derandomize="CI" in os.environ,
                 phases=[Phase.generate],
                 suppress_health_check=list(HealthCheck),
             ),
