@@ -48,7 +48,8 @@ Every figure of the project, as `make bench` found it. Each is measured beside i
 reference in the same run, in turns, on the same vendored libbpf. A round is a process of
 its own, which times its work by CPU time; the figures are medians of the rounds, and a
 ratio is the median of the ratios of neighbouring rounds, since a machine's speed drifts.
-"over" is ours minus the reference's.
+"over" is the fastest of ours minus the fastest of the reference's: such times are a few
+microseconds, to which everything else that the machine does only adds.
 
 `python -m benchmarks NAME` measures one section again.
 

@@ -111,20 +111,22 @@ def raw(events: Any, count: int) -> None:
         pass
 
 
-class Total:
-    """What a callback adds up."""
+def callback() -> tuple[Callable[[Any], None], Callable[[Any, int], int]]:
+    """A callback that adds up two fields, and what drains a reader with it."""
+    total = 0
 
-    def __init__(self) -> None:
-        self.total = 0
+    def handle(event: Any) -> None:
+        nonlocal total
+        total += event.sequence + event.pid
 
-    def handle(self, event: Any) -> None:
-        self.total += event.sequence + event.pid
-
-    def consume(self, events: Any, count: int) -> int:
-        self.total = 0
+    def consume(events: Any, count: int) -> int:
+        nonlocal total
+        total = 0
         if events.consume() != count:
             sys.exit("not all events were delivered")
-        return self.total
+        return total
+
+    return handle, consume
 
 
 def counted(events: Any, count: int) -> int:
@@ -204,14 +206,16 @@ def main(way: str) -> None:
             "tuples": "=QQIIQ16s",
         }.get(way)
         options: dict[str, Any] = {"discriminator": "kind"} if way == "told" else {}
-        total = Total()
-        with bpf.RingBuffer(events, type, total.handle, **options) as reader:
-            drain = way_of(way, reader, dtype, total)
+        handle, consume = callback()
+        with bpf.RingBuffer(events, type, handle, **options) as reader:
+            drain = way_of(way, reader, dtype, consume)
             times = [measured(fill, drain, count) for _ in range(REPEATS + 1)][1:]
     print(sum(times) / REPEATS / count)
 
 
-def way_of(way: str, reader: Any, dtype: Any, total: Total) -> Callable[[int], int | None]:
+def way_of(
+    way: str, reader: Any, dtype: Any, consume: Callable[[Any, int], int]
+) -> Callable[[int], int | None]:
     if way == "out":
         import numpy
 
@@ -223,7 +227,7 @@ def way_of(way: str, reader: Any, dtype: Any, total: Total) -> Callable[[int], i
         return lambda count: leased(reader, dtype, count)
     ways: dict[str, Callable[[Any, int], int | None]] = {
         "typed": typed, "counted": counted, "told": typed, "tuples": tuples, "bytes": raw,
-        "callback": total.consume, "async": iterate_async, "async_least": iterate_async_least,
+        "callback": consume, "async": iterate_async, "async_least": iterate_async_least,
     }  # fmt: skip
     return lambda count: ways[way](reader, count)
 
