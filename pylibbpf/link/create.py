@@ -71,7 +71,7 @@ def create_link(
     attach_type: AttachType,
     options: CData = NULL,
     *,
-    where: str = "",
+    where: str | Callable[[], str] = "",
     target: object = None,
     link_type: LinkType | None = None,
     since: str | Callable[[], str] = "",
@@ -85,7 +85,7 @@ def create_link(
         target_fd: what it attaches to: an fd, an interface's index, or 0.
         attach_type: where it attaches.
         options: struct bpf_link_create_opts.
-        where: the target, in words, for errors.
+        where: the target in words, or what makes them, for errors.
         target: instead, the target as the caller gave it, from which an error makes the words.
         link_type: the type of link that is made, where that is known.
         since: what needs which kernel, or what finds that out, for an EINVAL of a kernel without it.
@@ -107,8 +107,9 @@ def create_link(
         except BpfError as error:
             if target is not None:
                 where = describe_target(target)
-            error.operation = f"attach program '{program.name}'" + (" to" if where else "")
-            error.subject = where or None
+            words = where() if callable(where) else where
+            error.operation = f"attach program '{program.name}'" + (" to" if words else "")
+            error.subject = words or None
             raise_explained(error, _explained(error, attach_type, link_type, since, hint))
     return kind._of_fd(handle, owned=True, type=link_type)
 

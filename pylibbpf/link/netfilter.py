@@ -70,11 +70,11 @@ def attach_netfilter(
     wanted.hooknum = hook
     wanted.priority = priority
     wanted.flags = BPF_F_NETFILTER_IP_DEFRAG if defragment else 0
-    where = f"{family.name} {hook.name} at {priority}"
     try:
         link = create_link(
-            program, 0, AttachType.NETFILTER, options, where=where, link_type=LinkType.NETFILTER,
-            since=lambda: _since(defragment),
+            program, 0, AttachType.NETFILTER, options,
+            where=lambda: f"{family.name} {hook.name} at {priority}",
+            link_type=LinkType.NETFILTER, since=lambda: _since(defragment),
         )  # fmt: skip
     except BpfError as error:
         if error.errno == errno.EBUSY:
