@@ -113,5 +113,5 @@ if __name__ == "__main__":
         sys.exit(130)
     except (bpf.NotSupportedError, bpf.PermissionDeniedError) as error:
         sys.exit(f"asyncio_service: {error}\n  It needs root, and Linux 5.8 or newer with BTF.")
-    except (bpf.Error, OSError) as error:
+    except (bpf.Error, OSError, OverflowError) as error:
         sys.exit(f"asyncio_service: {error}")

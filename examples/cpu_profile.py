@@ -92,7 +92,10 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--pid", type=int, help="this process only, with what it starts")
     parser.add_argument("--frequency", type=int, default=99, metavar="HERTZ", help="samples in a second (99)")
     parser.add_argument("--seconds", type=float, default=inf, help="end after so many")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.frequency < 1:
+        parser.error("--frequency takes 1 or more")
+    return options
 
 
 if __name__ == "__main__":
@@ -103,5 +106,5 @@ if __name__ == "__main__":
         sys.exit(130)
     except (bpf.NotSupportedError, bpf.PermissionDeniedError) as error:
         sys.exit(f"cpu_profile: {error}\n  It needs root, and Linux 4.9 or newer with BTF.")
-    except bpf.Error as error:
+    except (bpf.Error, OverflowError) as error:
         sys.exit(f"cpu_profile: {error}")

@@ -69,5 +69,5 @@ if __name__ == "__main__":
             f"function_latency: {error}\n"
             "  It needs root, and a kernel with BTF and BPF trampolines: Linux 5.5 on x86-64, 6.0 on arm64."
         )
-    except bpf.Error as error:
+    except (bpf.Error, OverflowError) as error:
         sys.exit(f"function_latency: {error}")

@@ -62,5 +62,5 @@ if __name__ == "__main__":
         sys.exit(130)
     except (bpf.NotSupportedError, bpf.PermissionDeniedError) as error:
         sys.exit(f"kprobe_stacks: {error}\n  It needs root, and a kernel with BTF and kprobes.")
-    except bpf.Error as error:
+    except (bpf.Error, OverflowError) as error:
         sys.exit(f"kprobe_stacks: {error}")

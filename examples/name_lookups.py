@@ -68,5 +68,5 @@ if __name__ == "__main__":
         sys.exit(130)
     except (bpf.NotSupportedError, bpf.PermissionDeniedError) as error:
         sys.exit(f"name_lookups: {error}\n  It needs root, and Linux 5.8 or newer with BTF and uprobes.")
-    except bpf.Error as error:
+    except (bpf.Error, OverflowError) as error:
         sys.exit(f"name_lookups: {error}")

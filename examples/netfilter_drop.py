@@ -52,8 +52,8 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("ports", nargs="+", type=port, metavar="PORT", help="where the packets go")
     parser.add_argument(
-        "--hook", choices=[hook.name for hook in NetfilterHook], default="LOCAL_IN",
-        help="where on their way; packets to this machine by default",
+        "--hook", choices=[hook.name for hook in NetfilterHook], default="LOCAL_IN", metavar="HOOK",
+        help="where on their way: %(choices)s; packets to this machine (LOCAL_IN) by default",
     )  # fmt: skip
     parser.add_argument(
         "--priority", type=int, default=-128, help="the lowest comes first; by default before nft's filters"

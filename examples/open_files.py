@@ -29,6 +29,7 @@ def main() -> None:
     options = parse_arguments()
     with load(options.pid) as obj:
         print(f"{'PID':>8} {'COMMAND':<16} {'FD':>5} {'TYPE':<9} {'DEVICE':>8} {'INODE':>10} PATH")
+        file = None
         for file in records(obj):
             kind = TYPES.get(stat.S_IFMT(file.mode), "other")
             device = f"{file.device >> 20}:{file.device & 0xFFFFF}"
@@ -36,6 +37,8 @@ def main() -> None:
                 f"{file.pid:8} {file.comm.decode(errors='replace'):<16} {file.fd:5}"
                 f" {kind:<9} {device:>8} {file.inode:10} {os.fsdecode(file.path)}"
             )
+        if file is None:
+            print(f"open_files: there is no process {options.pid}, or it has no open files", file=sys.stderr)
 
 
 def load(pid: int) -> bpf.Object:
@@ -81,5 +84,5 @@ if __name__ == "__main__":
         sys.exit(130)
     except (bpf.NotSupportedError, bpf.PermissionDeniedError) as error:
         sys.exit(f"open_files: {error}\n  It needs root, and Linux 5.8 or newer with BTF.")
-    except bpf.Error as error:
+    except (bpf.Error, OverflowError) as error:
         sys.exit(f"open_files: {error}")

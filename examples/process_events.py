@@ -82,5 +82,5 @@ if __name__ == "__main__":
         sys.exit(130)
     except (bpf.NotSupportedError, bpf.PermissionDeniedError) as error:
         sys.exit(f"process_events: {error}\n  It needs root, and Linux 5.8 or newer with BTF.")
-    except bpf.Error as error:
+    except (bpf.Error, OverflowError) as error:
         sys.exit(f"process_events: {error}")

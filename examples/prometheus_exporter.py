@@ -11,6 +11,7 @@ import argparse
 import contextlib
 import html
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from itertools import accumulate
 from pathlib import Path
@@ -108,9 +109,14 @@ def main() -> None:
         obj.attach()
         app = application(KernelCollector(obj))
         with make_server(options.address, options.port, app, handler_class=Quiet) as server:
-            print(f"serving http://{options.address}:{server.server_port}/", flush=True)
+            # In a thread of its own: in the middle of a request wsgiref would take Ctrl-C for its failure.
+            thread = threading.Thread(target=server.serve_forever, daemon=True)
+            thread.start()
             with contextlib.suppress(KeyboardInterrupt):
-                server.serve_forever()
+                print(f"serving http://{options.address}:{server.server_port}/", flush=True)
+                threading.Event().wait()
+            server.shutdown()
+            thread.join()
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -127,5 +133,5 @@ if __name__ == "__main__":
         sys.exit(130)
     except (bpf.NotSupportedError, bpf.PermissionDeniedError) as error:
         sys.exit(f"prometheus_exporter: {error}\n  It needs root, and Linux 5.5 or newer with BTF.")
-    except (bpf.Error, OSError) as error:
+    except (bpf.Error, OSError, OverflowError) as error:
         sys.exit(f"prometheus_exporter: {error}")

@@ -72,5 +72,5 @@ if __name__ == "__main__":
         main()
     except (bpf.NotSupportedError, bpf.PermissionDeniedError) as error:
         sys.exit(f"sk_msg: {error}\n  It needs root, and Linux 4.18 or newer with BTF.")
-    except (bpf.Error, OSError) as error:
+    except (bpf.Error, OSError, OverflowError) as error:
         sys.exit(f"sk_msg: {error}")

@@ -84,5 +84,5 @@ if __name__ == "__main__":
         sys.exit(130)
     except (bpf.NotSupportedError, bpf.PermissionDeniedError) as error:
         sys.exit(f"slow_syscalls: {error}\n  It needs root, and Linux 5.5 or newer with BTF.")
-    except bpf.Error as error:
+    except (bpf.Error, OverflowError) as error:
         sys.exit(f"slow_syscalls: {error}")

@@ -68,7 +68,10 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--try", type=int, dest="try_bytes", metavar="BYTES", help="send so many with it")
     parser.add_argument("--seconds", type=float, default=inf, help="end after so many")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.try_bytes is not None and options.try_bytes < 1:
+        parser.error("--try takes 1 byte or more")
+    return options
 
 
 if __name__ == "__main__":

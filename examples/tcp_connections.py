@@ -11,6 +11,7 @@ import contextlib
 import signal
 import socket
 import sys
+from collections.abc import Sequence
 from math import inf
 from pathlib import Path
 from time import monotonic
@@ -19,7 +20,10 @@ from typing import Any
 import pylibbpf as bpf
 
 OBJECT = Path(__file__).with_suffix(".bpf.o")
-LINE = "{:<7} {:>7} {:<16} {:<22} {:<22} {:>9} {:>10}"
+# 80 columns, with the longest addresses of IPv4; those of IPv6 may go beyond.
+LINE = "{:<6} {:>7} {:<10.10} {:>5} {:>4} {:<21} {}"
+AGES = ((86400e9, "d"), (3600e9, "h"), (60e9, "m"), (1e9, "s"), (1e6, "ms"), (1e3, "us"), (1, "ns"))
+SIZES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "K"), (1, ""))
 
 
 def main() -> None:
@@ -32,7 +36,7 @@ def main() -> None:
             contextlib.suppress(KeyboardInterrupt),
             bpf.RingBuffer(obj.maps["events"], "struct event") as events,
         ):
-            print(LINE.format("EVENT", "PID", "COMMAND", "LOCAL", "REMOTE", "MS", "SENT"), flush=True)
+            print(LINE.format("EVENT", "PID", "COMMAND", "AGE", "SENT", "LOCAL", "REMOTE"), flush=True)
             deadline = monotonic() + options.seconds
             while (left := deadline - monotonic()) > 0:
                 for event in events.read_batch(timeout=left):
@@ -46,11 +50,19 @@ def line(event: Any) -> str:
     what = event.what.name
     return LINE.format(
         what, pid, command,
+        short(event.duration_ns, AGES) if what != "OPENED" else "-",
+        short(event.sent, SIZES) if what == "CLOSED" else "-",
         address(event.family, event.local, event.local_port),
         address(event.family, event.remote, event.remote_port),
-        f"{event.duration_ns / 1e6:.1f}" if what != "OPENED" else "",
-        event.sent if what == "CLOSED" else "",
-    ).rstrip()  # fmt: skip
+    )  # fmt: skip
+
+
+def short(number: int, units: Sequence[tuple[float, str]]) -> str:
+    """A number in the largest of its units that it fills, with two digits or more: 850us, 1.2s, 26s, 3.4h."""
+    size, unit = next((each for each in units if number >= each[0]), units[-1])
+    if number < 10 * size and size > 1:
+        return f"{number * 10 // size / 10:.1f}{unit}"
+    return f"{number // size:.0f}{unit}"
 
 
 def address(family: int, raw: Any, port: int) -> str:

@@ -54,7 +54,7 @@ def parse_arguments() -> argparse.Namespace:
 def order(text: str) -> tuple[str, int]:
     """The item and the quantity of "apples=3"."""
     item, _, quantity = text.partition("=")
-    if not item or any(map(str.isspace, item)) or len(item) > 31:
+    if not item or any(map(str.isspace, item)) or len(item) > 31 or abs(int(quantity)) > 1_000_000:
         raise ValueError(text)
     return item, int(quantity)
 

@@ -28,8 +28,12 @@ def main() -> None:
             for line in sys.stdin:
                 match line.split():
                     case [("watch" | "forget") as action, pid] if pid.isdecimal():
-                        with commands.reserve() as command:
-                            command.action, command.pid = action.upper(), int(pid)
+                        try:
+                            with commands.reserve() as command:
+                                command.action, command.pid = action.upper(), int(pid)
+                        except OverflowError:
+                            print(f"not a process: {pid}", flush=True)
+                            continue
                         print(f"{program.test_run().return_value} command obeyed", flush=True)
                     case ["show"]:
                         show(watched)

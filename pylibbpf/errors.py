@@ -223,6 +223,10 @@ def name_of(errno: int) -> str:
     return "ENOTSUPP" if errno == ENOTSUPP else _errno.errorcode.get(errno, f"error {errno}")
 
 
+_OTHER_BYTE_ORDER = (
+    "It was compiled for machines of the other byte order; `clang -target bpf` compiles for that of this one."
+)
+
 _CLASS_OF_ERRNO: dict[int, type[BpfError]] = {
     _errno.ENOENT: NotFoundError,
     _errno.EEXIST: ExistsError,
@@ -239,6 +243,8 @@ def from_errno(
 ) -> BpfError:
     """The exception for an error number, with a hint where one can be found."""
     if errno in _LIBBPF_ERRORS:
+        if name_of(errno) == "LIBBPF_ERRNO__ENDIAN":
+            hint = hint or _OTHER_BYTE_ORDER
         return FormatError(errno, operation, subject, messages=messages, hint=hint)
     kind = _CLASS_OF_ERRNO.get(errno, BpfError)
     if kind is PermissionDeniedError and not hint:

@@ -427,17 +427,20 @@ class Object:
                 raise StateError(f"object '{self.name}' must be loaded before it is attached")
         links: list[Link] = []
         try:
-            for program in self.programs.values():
-                if program._attaches_itself and program.autoload and program.autoattach and not program.links:
-                    links.append(program._attach_by_section())
-            for map in self._struct_ops_maps():
-                if map.autocreate and map.autoattach and not map.links:
-                    links.append(map.attach())
+            self._attach_into(links)
         except BaseException:
             for link in links:
                 link.close()
             raise
         return links
+
+    def _attach_into(self, links: list[Link]) -> None:
+        for program in self.programs.values():
+            if program._attaches_itself and program.autoload and program.autoattach and not program.links:
+                links.append(program._attach_by_section())
+        for map in self._struct_ops_maps():
+            if map.autocreate and map.autoattach and not map.links:
+                links.append(map.attach())
 
     def _struct_ops_maps(self) -> Iterator[StructOpsMap]:
         return (cast("StructOpsMap", map) for map in self.maps.values() if map.type == MapType.STRUCT_OPS)
@@ -592,7 +595,7 @@ def _open_error(error: BpfError, path: bytes | None) -> BpfError:
         return error
     if number == errno.ENOENT and path is not None and not os.path.exists(path):
         return error
-    hint = ""
+    hint = error.hint
     if path is not None and os.path.exists(path) and not os.path.getsize(path):
         hint = "The file is empty."
     elif number == 4000 or number == 4001:

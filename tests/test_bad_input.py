@@ -85,6 +85,25 @@ except PermissionError as error:
     assert (done.stdout, done.stderr) == ("PermissionDeniedError\n", "")
 
 
+@pytest.mark.needs("root")
+@pytest.mark.host("compiles with clang")
+def test_an_object_for_machines_of_the_other_byte_order(tmp_path: Path) -> None:
+    target = {"little": "bpfeb", "big": "bpfel"}[sys.byteorder]
+    (tmp_path / "foreign.bpf.c").write_text(
+        "struct pair { int a, b; } pair;\n"
+        '__attribute__((section("socket"))) int first(void *context) { return pair.a; }\n'
+    )
+    path = tmp_path / "foreign.bpf.o"
+    subprocess.run(
+        ["clang", "-target", target, "-O2", "-g", "-c", "-o", path, tmp_path / "foreign.bpf.c"], check=True
+    )
+    with pytest.raises(bpf.FormatError, match="compiled for machines of the other byte order"):
+        bpf.Object.load_file(path)
+    with bpf.Btf.from_file(path) as btf:
+        assert btf.byteorder != sys.byteorder
+        assert "int a;" in btf.c_dump("pair")
+
+
 def without_btf(path: Path) -> bytes:
     """An object whose BTF nobody finds."""
     return path.read_bytes().replace(b".BTF", b".XTF")

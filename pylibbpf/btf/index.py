@@ -10,6 +10,7 @@ from .._native import ffi
 from .types import DeclTag, Enum, Kind, tail_size
 
 if TYPE_CHECKING:
+    from .._libbpf import CData
     from .btf import Btf
 
 _WANTED = {Kind.ENUM, Kind.ENUM64, Kind.DECL_TAG}
@@ -39,18 +40,22 @@ class Index:
 def _ids(btf: Btf) -> list[int]:
     """The ids of the types that matter here: by their raw form, which costs a tenth of objects."""
     with btf._handle as pointer:
-        data = btf._raw_data(pointer)
-        order = ">" if btf.byteorder == "big" else "<"
-        header_size, start, size = struct.unpack_from(f"{order}4xIII", data)
-        position, end = header_size + start, header_size + start + size
-        type_id = btf._start(pointer)
-        unpack = struct.Struct(f"{order}4xI").unpack_from
-        types = memoryview(ffi.buffer(ffi.from_buffer(data), end))
-        found = []
-        while position < end:
-            (info,) = unpack(types, position)
-            if info >> 24 & 0x1F in _WANTED:
-                found.append(type_id)
-            position += 12 + tail_size(info)
-            type_id += 1
-        return found
+        return _ids_of(btf, pointer)
+
+
+def _ids_of(btf: Btf, pointer: CData) -> list[int]:
+    data = btf._raw_data(pointer)
+    order = ">" if btf.byteorder == "big" else "<"
+    header_size, start, size = struct.unpack_from(f"{order}4xIII", data)
+    position, end = header_size + start, header_size + start + size
+    type_id = btf._start(pointer)
+    unpack = struct.Struct(f"{order}4xI").unpack_from
+    types = memoryview(ffi.buffer(ffi.from_buffer(data), end))
+    found = []
+    while position < end:
+        (info,) = unpack(types, position)
+        if info >> 24 & 0x1F in _WANTED:
+            found.append(type_id)
+        position += 12 + tail_size(info)
+        type_id += 1
+    return found

@@ -271,19 +271,23 @@ class StructCodec(Codec):
         where: str,
         complete: bool,
     ) -> None:
-        images = []
-        for member in given:
-            image = bytearray(self.size)
-            member.write(image, 0, fields, where, complete)
-            images.append((member.size, image, member))
-        size, widest, first = max(images, key=lambda image: image[0])
-        for size, image, member in images:
-            if image[:size] != widest[:size]:
+        # Only where both have bits: a struct may have gaps, where another member has some.
+        whole, filled = 0, 0
+        members = sorted(given, key=lambda member: member.size, reverse=True)
+        for member in members:
+            image, inverse = bytearray(self.size), bytearray(b"\xff" * self.size)
+            for memory_of_one in (image, inverse):
+                member.write(memory_of_one, 0, fields, where, complete)
+            bits = int.from_bytes(image, "little")
+            written = ~(bits ^ int.from_bytes(inverse, "little"))
+            if (bits ^ whole) & written & filled:
                 raise ValueError(
-                    f"{at(where)}{first.wanted} and {member.wanted} are views of the same bytes of "
+                    f"{at(where)}{members[0].wanted} and {member.wanted} are views of the same bytes of "
                     f"{self.name}, and do not agree"
                 )
-        memory[base : base + self.size] = widest
+            whole |= bits
+            filled |= written & (1 << 8 * self.size) - 1
+        memory[base : base + self.size] = whole.to_bytes(self.size, "little")
 
     def refuse_unknown(self, names: Iterable[str], error: type[Exception], where: str) -> None:
         """Raises an error for the names that are none of its fields."""

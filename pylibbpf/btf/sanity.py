@@ -86,22 +86,25 @@ def check(btf: Btf) -> None:
 
 def _read(btf: Btf) -> list[_Node]:
     with btf._handle as pointer:
-        count = lib.btf__type_cnt(pointer)
-        nodes = [_Node(Kind.UNKN, False, 0, ())]
-        for type_id in range(1, count):
-            node = _read_type(pointer, type_id)
-            for target in node.targets:
-                if target >= count:
-                    raise malformed(
-                        f"type [{type_id}]", f"it refers to type [{target}], which does not exist"
-                    )
-            nodes.append(node)
+        nodes = _read_types(pointer)
     for type_id, node in enumerate(nodes):
         for target in node.targets:
             if not _may_refer(node.kind, nodes[target].kind):
                 raise malformed(
                     f"type [{type_id}]", f"it refers to type [{target}], which is of the wrong kind"
                 )
+    return nodes
+
+
+def _read_types(pointer: CData) -> list[_Node]:
+    count = lib.btf__type_cnt(pointer)
+    nodes = [_Node(Kind.UNKN, False, 0, ())]
+    for type_id in range(1, count):
+        node = _read_type(pointer, type_id)
+        for target in node.targets:
+            if target >= count:
+                raise malformed(f"type [{type_id}]", f"it refers to type [{target}], which does not exist")
+        nodes.append(node)
     return nodes
 
 

@@ -38,13 +38,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int | None:
+    from ..btf import Kind
     from ..btf.types import kind_of
+    from ..suggestions import close_matches, did_you_mean
     from .output import styled, write_json
 
     try:
         kind = None if options.kind is None else kind_of(options.kind)
-    except (ValueError, TypeError) as error:
-        raise UserError(str(error)) from None
+    except (ValueError, TypeError):
+        kinds = [each.name.lower() for each in Kind if each]
+        words = did_you_mean([f"'{each}'" for each in close_matches(options.kind.lower(), kinds)])
+        words = words or f"; there are {', '.join(kinds)}"
+        raise UserError(f"'{options.kind}' is no kind of type{words}") from None
     with open_source(options) as btf:
         found = list(_find(btf, options.name, kind))
     if options.json:

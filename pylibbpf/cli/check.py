@@ -20,8 +20,9 @@ HELP = "would an object file load here?"
 DESCRIPTION = """\
 Checks an object file on this kernel: its CO-RE relocations, the types of its maps, the type and the helper
 functions of each program; and loads its maps, and then each program for itself, to see what the verifier
-says. Nothing stays loaded, and nothing is attached. The exit status is 1 if something would not load;
-programs whose autoload is off are checked, and do not count.
+says. VERIFIED is how many instructions it walked through, on every path. Nothing stays loaded, and nothing
+is attached. The exit status is 1 if something would not load; programs whose autoload is off are checked,
+and do not count.
 """
 EXAMPLES = """
   {prog} check tool.bpf.o
@@ -40,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    from ..errors import PermissionDeniedError
     from ..object import Object
     from .output import plain, write_json
 
@@ -71,7 +73,7 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         write_json(data)
     else:
-        _write(data, log=options.log)
+        _write(data, log=options.log, denied=isinstance(map_error, PermissionDeniedError))
     return 0 if data["loads"] else 1
 
 
@@ -192,11 +194,13 @@ def _verdict(
     )
 
 
-def _write(data: dict[str, Any], *, log: bool) -> None:
-    from .output import styled, table
+def _write(data: dict[str, Any], *, log: bool, denied: bool) -> None:
+    import sys
+
+    from .output import filled, styled, table
 
     table(
-        ["PROGRAM", "SECTION", "TYPE", "RELOCATIONS", "HELPERS", "RESULT", "VERIFIED"],
+        ["PROGRAM", "SECTION", "TYPE", "CO-RE", "HELPERS", "RESULT", "VERIFIED"],
         [
             [
                 *(report["name"], report["section"]),
@@ -212,14 +216,18 @@ def _write(data: dict[str, Any], *, log: bool) -> None:
     for map in data["maps"]:
         if map["supported"] is False:
             print(f"\n{styled('map ' + map['name'], 'bold')}: this kernel has no maps of type {map['type']}")
-    for words in ("relocation_error", "map_error"):
-        if data[words]:
-            print(f"\n{data[words]}")
+    errors = [error for error in (data["relocation_error"], data["map_error"]) if error]
+    # Once, where both are the same but for what was tried.
+    told = {error.partition("\n")[2] or error: error for error in errors}
+    for error in told.values():
+        print(f"\n{filled(error, sys.stdout)}")
     for report in data["programs"]:
         _details(report, log=log)
     print()
     if data["loads"]:
         print(styled("It loads on this kernel.", "green"))
+    elif denied:
+        print(styled("Whether it loads on this kernel was not tried: this process may not.", "yellow"))
     else:
         print(styled("It does not load on this kernel.", "red"))
 
@@ -230,7 +238,9 @@ def _type_words(report: dict[str, Any]) -> str:
 
 def _details(report: dict[str, Any], *, log: bool) -> None:
     """What is wrong with a program."""
-    from .output import styled
+    import sys
+
+    from .output import filled, styled
 
     lines = [
         f"instruction {each['instruction']} wants {each['wanted']}, which is not there"
@@ -246,7 +256,7 @@ def _details(report: dict[str, Any], *, log: bool) -> None:
         print(f"  {line}")
     if "error" in report:
         for line in report["error"].splitlines():
-            print(f"  {line}")
+            print(filled(f"  {line}", sys.stdout))
         if log and report["log"]:
             print(report["log"].rstrip("\n"))
         elif report["log"]:

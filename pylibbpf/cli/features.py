@@ -38,6 +38,14 @@ _TITLES = {
 }
 
 
+# What the kernel's settings (sysctl) say by numbers.
+_SETTINGS: dict[str, dict[int, str]] = {
+    "jit": {0: "off", 1: "on", 2: "on, and traced"},
+    "unprivileged_disabled": {0: "no", 1: "yes, until the next boot", 2: "yes"},
+    "stats": {0: "off", 1: "on"},
+}
+
+
 def run(options: argparse.Namespace) -> None:
     from ..features import report
     from .output import facts, styled, wrapped, write_json
@@ -48,6 +56,8 @@ def run(options: argparse.Namespace) -> None:
         return
     limits = found["limits"]
     sets = ", ".join(f"v{version}" for version in found["instruction_sets"]) or None
+    for name, words in _SETTINGS.items():
+        limits[name] = words.get(limits[name], limits[name])
     facts({"kernel": found["kernel"], "instruction_sets": sets, **limits})
     for name, title in _TITLES.items():
         _section(title, found[name])
@@ -56,6 +66,21 @@ def run(options: argparse.Namespace) -> None:
     for type, helpers in found.get("helpers", {}).items():
         print(f"\n{styled(f'helpers of {type}: {len(helpers)}', 'bold')}")
         wrapped(helpers)
+    if any(None in found[name].values() for name in _TITLES):
+        _tell_unknown()
+
+
+def _tell_unknown() -> None:
+    """Says why something is unknown."""
+    import os
+    import sys
+
+    from .output import filled
+
+    message = "unknown: the kernel did not permit this process to try it"
+    if os.geteuid() != 0:
+        message += "; run it as root to know more"
+    print(f"\n{filled(message, sys.stdout)}")
 
 
 def _section(title: str, answers: Mapping[str, Any]) -> None:

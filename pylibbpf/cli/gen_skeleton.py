@@ -20,9 +20,9 @@ Structs that are only in records of a ring buffer are found if a global pointer 
 `const struct event *unused __attribute__((unused));` does, or if --type names them.
 """
 EXAMPLES = """
-  {prog} gen skeleton tool.bpf.o -o tool_skel.py
-  {prog} gen skeleton tool.bpf.o -o tool_skel.py --type 'struct event'
-  {prog} gen skeleton tool.bpf.o -o tool_skel.py --check declarations
+  {prog} gen skeleton tool.bpf.o -o skel.py
+  {prog} gen skeleton tool.bpf.o -o skel.py --type 'struct event'
+  {prog} gen skeleton tool.bpf.o -o skel.py --check declarations
 """
 
 

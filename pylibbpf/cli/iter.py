@@ -30,8 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     only = parser.add_mutually_exclusive_group()
     only.add_argument("--map", metavar="MAP", help=f"the map whose elements it walks: {REFERENCE}")
     only.add_argument("--cgroup", metavar="PATH", help="the cgroup where it begins")
-    only.add_argument("--pid", type=int, help="only this process")
-    only.add_argument("--tid", type=int, help="only this thread")
+    only.add_argument("--pid", type=int, metavar="ID", help="only this process")
+    only.add_argument("--tid", type=int, metavar="ID", help="only this thread")
     parser.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="set a global variable"
     )
@@ -53,7 +53,11 @@ def run(options: argparse.Namespace) -> None:
         try:
             program = obj.program(options.program, Iter)
         except ProgramTypeError as error:
-            raise UserError(f"{error}: only iterators can be run like that") from None
+            iterators = [f"'{each.name}'" for each in obj.programs.values() if isinstance(each, Iter)]
+            raise UserError(
+                f"{str(error).rpartition(', not a')[0]}: only iterators can be run like that; "
+                f"it has {', '.join(iterators) or 'none'}"
+            ) from None
         only_programs(obj, [options.program])
         set_variables(obj, options.set)
         if options.target is not None:

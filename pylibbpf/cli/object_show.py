@@ -117,7 +117,9 @@ def _variables(obj: Object) -> list[dict[str, Any]]:
 
 
 def _write(data: dict[str, Any]) -> None:
-    from .output import cut, facts, styled, table
+    import sys
+
+    from .output import cut, facts, filled, styled, table
     from .values import typed_text
 
     facts({"name": data["name"], "license": data["license"] or "none"})
@@ -158,18 +160,15 @@ def _write(data: dict[str, Any]) -> None:
     print()
     failed = data["failed_relocations"]
     if failed is None:
-        print(f"Nobody can tell here which relocations would fail: {data['relocation_error']}")
+        words = f"Which CO-RE relocations would fail, cannot be told here: {data['relocation_error']}"
+        print(filled(words, sys.stdout))
     elif not failed:
         print("All CO-RE relocations find what they want on this kernel.")
     else:
-        print(
-            styled(
-                "CO-RE relocations that find nothing on this kernel, harmless where they are guarded:",
-                "yellow",
-            )
-        )
+        print(styled("CO-RE relocations that find nothing on this kernel, harmless where guarded:", "yellow"))
         for each in failed:
-            print(f"  {each['program']}, instruction {each['instruction']}: {each['wanted']}")
+            line = f"  {each['program']}, instruction {each['instruction']}: {each['wanted']}"
+            print(filled(line, sys.stdout))
 
 
 def _bytes(count: int) -> str | None:

@@ -15,6 +15,9 @@ _COLOURS = {"red": 31, "green": 32, "yellow": 33, "bold": 1, "dim": 2}
 _GAP = "  "
 # What a column of text keeps when the terminal is narrow.
 _LEAST = 4
+# And one of names, which the user may want to type: longer than the kernel's are.
+_LEAST_OF_NAMES = 16
+_NAMES = frozenset({"NAME", "PROGRAM", "MAP", "VARIABLE"})
 # Less than a pipe takes.
 _PIECE = 32768
 
@@ -36,6 +39,27 @@ def width() -> int | None:
     import shutil
 
     return shutil.get_terminal_size().columns
+
+
+def filled(text: str, stream: TextIO) -> str:
+    """A message with its long lines broken between words where the stream is a terminal."""
+    if not stream.isatty():
+        return text
+    import textwrap
+
+    try:
+        room = os.get_terminal_size(stream.fileno()).columns or 80
+    except OSError:
+        return text
+    lines = []
+    for line in text.splitlines():
+        if len(line) > room:
+            indent = " " * (len(line) - len(line.lstrip()) + 2)
+            line = textwrap.fill(
+                line, room, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+            )
+        lines.append(line)
+    return "\n".join(lines)
 
 
 def write_text(text: str) -> None:
@@ -85,7 +109,7 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         max(len(headers[index]), *(len(row[index]) for row in cells), 0) for index in range(len(headers))
     ]
     room = width()
-    _fit(widths, to_right, room)
+    _fit(widths, to_right, [header in _NAMES for header in headers], room)
 
     def line(texts: Sequence[str]) -> str:
         parts = []
@@ -105,17 +129,22 @@ def cut(text: str, room: int | None) -> str:
     return text if room is None or len(text) <= room else text[: max(room - 1, 0)] + "…"
 
 
-def _fit(widths: list[int], keep: list[bool], room: int | None) -> None:
-    """Makes the widest columns narrower until all fit, but not those to keep: half a number is a lie."""
+def _fit(widths: list[int], keep: list[bool], names: list[bool], room: int | None) -> None:
+    """Makes the widest columns narrower until all fit, names last, and not those to keep: half a number is
+    a lie."""
     if room is None:
         return
     excess = sum(widths) + len(_GAP) * (len(widths) - 1) - room
-    while excess > 0:
-        candidates = [index for index, kept in enumerate(keep) if not kept and widths[index] > _LEAST]
-        if not candidates:
-            return
-        widths[max(candidates, key=lambda index: widths[index])] -= 1
-        excess -= 1
+    for least_of_names in (_LEAST_OF_NAMES, _LEAST):
+        leasts = [least_of_names if is_name else _LEAST for is_name in names]
+        while excess > 0:
+            candidates = [
+                index for index, kept in enumerate(keep) if not kept and widths[index] > leasts[index]
+            ]
+            if not candidates:
+                break
+            widths[max(candidates, key=lambda index: widths[index])] -= 1
+            excess -= 1
 
 
 def facts(pairs: Mapping[str, object]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from .parser import add_json
+from .parser import add_json, seconds
 from .references import HELP as REFERENCE
 from .references import add_reference
 
@@ -29,7 +29,7 @@ EXAMPLES = """
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_reference(parser, "program", f"only this program: {REFERENCE}", nargs="*")
     parser.add_argument(
-        "--duration", type=float, metavar="SECONDS", help="how long to count; by default until Ctrl-C"
+        "--duration", type=seconds, metavar="SECONDS", help="how long to count; by default until Ctrl-C"
     )
     add_json(parser)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .parser import count, seconds
 from .user_error import UserError
 from .values import SYNTAX
 
@@ -24,10 +25,15 @@ a plural's s, or `struct event`, if there is one; --map says it otherwise.
 {SYNTAX}"""
 EXAMPLES = """
   {prog} run execs.bpf.o
-  {prog} run execs.bpf.o --set uid=1000 --map events:'struct exec' --table
+  {prog} run execs.bpf.o --set uid=1000 --map events:'struct exec'
+  {prog} run execs.bpf.o --table
   {prog} run execs.bpf.o --only on_exec --json | jq .event.comm
   {prog} run execs.bpf.o --duration 10 --stats
 """
+_NO_EVENTS = (
+    "it has no ring or perf buffer, and so no events; "
+    "`pylibbpf map dump MAP` shows what its maps hold meanwhile"
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,8 +58,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="write each event as a line of JSON")
     form.add_argument("--table", action="store_true", help="write events in columns")
-    parser.add_argument("--duration", type=float, metavar="SECONDS", help="end after so long")
-    parser.add_argument("--count", type=int, metavar="EVENTS", help="end after so many events")
+    parser.add_argument("--duration", type=seconds, metavar="SECONDS", help="end after so long")
+    parser.add_argument("--count", type=count, metavar="EVENTS", help="end after so many events")
     parser.add_argument(
         "--stats", action="store_true", help="also count and time the runs of the programs (5.8)"
     )
@@ -66,6 +72,7 @@ def run(options: argparse.Namespace) -> int:
     from ..object import Object
     from ..programs.stats import enable_stats
     from .configuring import only_programs, set_variables
+    from .output import filled
     from .stopping import Stop
     from .streams import Streams, writer
 
@@ -82,7 +89,12 @@ def run(options: argparse.Namespace) -> int:
         links = obj.attach()
         _tell_unattached(obj)
         if not links:
-            raise UserError("no program was attached")
+            raise UserError(
+                "no program was attached: `run` attaches what says in its section where it runs; the rest is "
+                "for Python, by `attach()` of the program or pylibbpf.link"
+            )
+        if not streams:
+            print(filled(_NO_EVENTS, sys.stderr), file=sys.stderr)
         for line in streams.description():
             print(line, file=sys.stderr)
         write = writer(options, many=len(streams) > 1)
@@ -101,13 +113,19 @@ def _tell_unattached(obj: Object) -> None:
     """Says on stderr what runs nowhere."""
     import sys
 
+    from .output import filled
+
     for program in obj.programs.values():
         if program.autoload and not program.links:
-            print(
-                f"{program.name} is loaded and not attached: a {type(program).__name__} of "
-                f'SEC("{program.section}") does not attach by itself',
-                file=sys.stderr,
+            message = (
+                f'{program.name} is loaded and not attached: SEC("{program.section}") does not say where '
+                f"{_with_article(type(program).__name__)} is to run"
             )
+            print(filled(message, sys.stderr), file=sys.stderr)
+
+
+def _with_article(word: str) -> str:
+    return f"{'an' if word[0] in 'AEIOUX' else 'a'} {word}"
 
 
 def _tell_runs(obj: Object) -> None:

@@ -7,8 +7,8 @@ import os
 import sys
 
 from ..errors import Error, VerifierError
-from .output import styled
-from .parser import make_parser
+from .output import filled, styled
+from .parser import parse
 from .user_error import UserError
 
 FAILED = 1
@@ -22,9 +22,8 @@ def run(arguments: list[str] | None) -> int:
         # Names from the kernel and paths may be no UTF-8, and the terminal's encoding may lack letters.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
-    parser = make_parser()
-    options = parser.parse_args(arguments)
     try:
+        options = parse(arguments)
         status: int | None = options.run(options)
         sys.stdout.flush()
         return status or 0
@@ -36,7 +35,8 @@ def run(arguments: list[str] | None) -> int:
         return INTERRUPTED
     except (Error, UserError, OSError) as error:
         sys.stdout.flush()
-        print(f"{styled('pylibbpf:', 'red', sys.stderr)} {words(error)}", file=sys.stderr)
+        message = filled(f"pylibbpf: {words(error)}", sys.stderr).removeprefix("pylibbpf:")
+        print(f"{styled('pylibbpf:', 'red', sys.stderr)}{message}", file=sys.stderr)
         return FAILED
 
 

@@ -46,7 +46,8 @@ def parse(text: str, codec: Codec, what: str) -> Any:
         adapted = _adapt(value, codec)
         codec.encode(adapted, what)
     except (TypeError, ValueError, OverflowError) as error:
-        raise UserError(f"{error} (the type is {codec.name})") from None
+        type_words = "" if codec.name in str(error) else f" (the type is {codec.name})"
+        raise UserError(f"{error}{type_words}") from None
     return adapted
 
 

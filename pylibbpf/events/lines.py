@@ -105,10 +105,13 @@ class LineReader:
         """Takes what is there. Whether there is a line now."""
         self._handle.require_own_process()
         with self._lock, self._handle as fd:
-            while not self._lines and (data := self._read(fd)):
-                *lines, self._unfinished = (self._unfinished + data).split(b"\n")
-                self._lines.extend(line.decode(errors="surrogateescape") for line in lines)
+            self._fill_from(fd)
         return bool(self._lines)
+
+    def _fill_from(self, fd: int) -> None:
+        while not self._lines and (data := self._read(fd)):
+            *lines, self._unfinished = (self._unfinished + data).split(b"\n")
+            self._lines.extend(line.decode(errors="surrogateescape") for line in lines)
 
     def _wait(self, deadline: float | None) -> bool:
         """Waits once; False if the time is over."""

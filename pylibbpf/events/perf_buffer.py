@@ -201,14 +201,17 @@ class PerfBuffer(Reader[tuple[int, T]]):
             ClosedError: the reader is closed.
         """
         with self._handle as reader:
-            lost = {cpu: lib.glue_reader_lost(reader, cpu) for cpu in range(self._count)}
             return PerfStatistics(
                 reader.events,
                 self._short_records,
                 self._unknown_records,
-                {cpu: count for cpu, count in lost.items() if count},
+                self._lost(reader),
                 self.cpus,
             )
+
+    def _lost(self, reader: CData) -> dict[int, int]:
+        lost = {cpu: lib.glue_reader_lost(reader, cpu) for cpu in range(self._count)}
+        return {cpu: count for cpu, count in lost.items() if count}
 
     # --- CPUs that come and go -----------------------------------------------------------------
 

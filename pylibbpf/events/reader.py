@@ -256,15 +256,18 @@ class Reader(Generic[T]):
         handle = self._handle
         handle.require_own_process()
         with handle as reader:
-            waits = self._waits(reader, None)
-            while not handle.closed:
-                taken = self._alone(take, reader, *arguments)
-                if taken is not None:
-                    self._after_drain(reader)
-                    return taken
-                self._before_wait(reader)
-                await waits.wait_async()
-        raise ClosedError(f"this {handle.what} is closed")
+            return await self._read_borrowed_async(reader, take, *arguments)
+
+    async def _read_borrowed_async(self, reader: CData, take: Callable[..., Any], *arguments: Any) -> Any:
+        waits = self._waits(reader, None)
+        while not self._handle.closed:
+            taken = self._alone(take, reader, *arguments)
+            if taken is not None:
+                self._after_drain(reader)
+                return taken
+            self._before_wait(reader)
+            await waits.wait_async()
+        raise ClosedError(f"this {self._handle.what} is closed")
 
     # --- batches ----------------------------------------------------------------------
 
@@ -284,20 +287,28 @@ class Reader(Generic[T]):
         """What `take` gets, waiting while that is None; None once the time is over."""
         handle = self._handle
         handle.require_own_process()
+        # The loops are functions of their own, here and wherever something is given back behind one:
+        # CPython 3.13 leaves some jumps back of a loop out of the exception table (python/cpython#130279),
+        # and what a signal handler raises there would pass by the end of a `with` or `try` around the loop.
         with handle as reader:
-            waits = None
-            while not handle.closed:
-                taken = self._alone(take, reader, *arguments)
-                if taken is not None:
-                    self._after_drain(reader)
-                    return taken
-                if deadline == 0.0:
-                    return None
-                waits = waits or self._waits(reader, deadline)
-                self._before_wait(reader)
-                if not waits.wait():
-                    return None
-        raise ClosedError(f"this {handle.what} is closed")
+            return self._read_borrowed(reader, deadline, take, *arguments)
+
+    def _read_borrowed(
+        self, reader: CData, deadline: float | None, take: Callable[..., Any], *arguments: Any
+    ) -> Any:
+        waits = None
+        while not self._handle.closed:
+            taken = self._alone(take, reader, *arguments)
+            if taken is not None:
+                self._after_drain(reader)
+                return taken
+            if deadline == 0.0:
+                return None
+            waits = waits or self._waits(reader, deadline)
+            self._before_wait(reader)
+            if not waits.wait():
+                return None
+        raise ClosedError(f"this {self._handle.what} is closed")
 
     def _waits(self, reader: CData, deadline: float | None) -> Waits:
         return Waits(deadline, reader.epoll_fd, reader.wake_fd)

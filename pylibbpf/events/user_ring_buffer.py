@@ -141,18 +141,21 @@ class UserRingBuffer(Generic[T]):
         handle = self._handle
         handle.require_own_process()
         with handle as ring:
-            waits = None
-            while not handle.closed:
-                error = self._try(ring, record, size)
-                if not error:
-                    return
-                if error != errno.ENOSPC:
-                    raise self._error(error, size)
-                # A ring with some space is writable, however little it is.
-                waits = waits or Waits(deadline, ring.map_fd, ring.wake_fd, select.POLLOUT)
-                if deadline == 0.0 or not waits.wait():
-                    raise self._error(error, size)
-        raise ClosedError(f"this {handle.what} is closed")
+            self._reserve_in(ring, record, size, deadline)
+
+    def _reserve_in(self, ring: CData, record: UserRecord[Any], size: int, deadline: float | None) -> None:
+        waits = None
+        while not self._handle.closed:
+            error = self._try(ring, record, size)
+            if not error:
+                return
+            if error != errno.ENOSPC:
+                raise self._error(error, size)
+            # A ring with some space is writable, however little it is.
+            waits = waits or Waits(deadline, ring.map_fd, ring.wake_fd, select.POLLOUT)
+            if deadline == 0.0 or not waits.wait():
+                raise self._error(error, size)
+        raise ClosedError(f"this {self._handle.what} is closed")
 
     def _try(self, ring: CData, record: UserRecord[Any], size: int) -> int:
         """Reserves without waiting; the errno, or 0."""

@@ -116,4 +116,5 @@ def _interface_index(name: str, operation: str) -> int:
         return socket.if_nametoindex(name)
     except OSError as error:
         hint = "There is no interface of that name in this network namespace."
-        raise from_errno(error.errno or 0, operation, f"interface '{name}'", hint=hint) from error
+        # Python's error has no number up to 3.12.
+        raise from_errno(error.errno or errno.ENODEV, operation, f"interface '{name}'", hint=hint) from error

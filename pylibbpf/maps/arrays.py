@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import mmap
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .._native import ffi
@@ -38,7 +39,9 @@ def to_arrays(map: KeyValueMap[Any, Any]) -> MapArrays:
     """All elements of a map whose codecs are chosen."""
     # First, so that a missing NumPy is said as dtype_of says it.
     dtype_of(map._key_codec)
-    keys, values = _Column(map._key_codec.size), _Column(map._value_codec.size)
+    key_size, value_size = map._key_codec.size, map._value_codec.size
+    room = max(1, min(map.max_entries, _FIRST // (key_size + value_size)))
+    keys, values = _Column(key_size, room), _Column(value_size, room)
     count = 0
     try:
         count = _read_batches(map, keys, values)
@@ -56,9 +59,6 @@ def to_arrays(map: KeyValueMap[Any, Any]) -> MapArrays:
 
 def _read_batches(map: KeyValueMap[Any, Any], keys: _Column, values: _Column) -> int:
     """Reads straight into the columns."""
-    room = max(1, min(map.max_entries, _FIRST // (keys.size + values.size)))
-    keys.resize(room)
-    values.resize(room)
     position: bytes | None = None
     done = 0
     while True:
@@ -78,30 +78,43 @@ def _grow(count: int, *columns: _Column) -> None:
 
 
 class _Column:
-    """Bytes of keys, or of values, with room for more behind them."""
+    """Bytes of keys, or of values, with room for more behind them.
 
-    def __init__(self, size: int) -> None:
-        import numpy
+    Pages of their own, which mremap(2) moves without a copy however large they are. ndarray.resize cannot
+    promise that: realloc(3) copies what lies in the heap, and what has huge pages in only a part of it.
+    """
 
+    def __init__(self, size: int, room: int) -> None:
         self.size = size
-        self.room = 0
-        self._bytes: numpy.ndarray[Any, Any] = numpy.empty(0, "u1")
+        self.room = room
+        self._pages = mmap.mmap(-1, _whole_pages(size * room), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        self._start = ffi.from_buffer(self._pages)
 
     def resize(self, room: int) -> None:
-        # In place: large memory moves without a copy. Nobody else has a reference.
-        self._bytes.resize(room * self.size, refcheck=False)
+        length = _whole_pages(self.size * room)
+        if length != len(self._pages):
+            ffi.release(self._start)
+            self._pages.resize(length)
+            self._start = ffi.from_buffer(self._pages)
         self.room = room
 
     def at(self, index: int) -> Any:
         """The address of an element."""
-        return ffi.cast("char *", self._bytes.ctypes.data) + index * self.size
+        return self._start + index * self.size
 
     def put(self, index: int, element: Any) -> None:
         ffi.memmove(self.at(index), element, self.size)
 
     def finished(self, count: int) -> numpy.ndarray[Any, Any]:
+        """The first elements as an array, which keeps the pages."""
+        import numpy
+
         self.resize(count)
-        return self._bytes
+        return numpy.frombuffer(self._pages, "u1", count * self.size)
+
+
+def _whole_pages(size: int) -> int:
+    return max(1, -(-size // mmap.PAGESIZE)) * mmap.PAGESIZE
 
 
 def shaped(codec: Codec, data: numpy.ndarray[Any, Any]) -> numpy.ndarray[Any, Any]:

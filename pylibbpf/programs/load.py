@@ -231,7 +231,11 @@ def _load(program: Program, options: CData, log_level: int) -> Handle:
 
 def _bind_rodata(handle: Handle, obj: Any) -> None:
     """Ties the life of the read-only data to the program, as libbpf does; 5.10 brought the means."""
+    read_only = [
+        map._pointer
+        for map in obj.maps.values()
+        if ".rodata" in map.name and lib.bpf_map__is_internal(map._pointer)
+    ]
     with handle as fd:
-        for map in obj.maps.values():
-            if ".rodata" in map.name and lib.bpf_map__is_internal(map._pointer):
-                lib.bpf_prog_bind_map(fd, lib.bpf_map__fd(map._pointer), NULL)
+        for pointer in read_only:
+            lib.bpf_prog_bind_map(fd, lib.bpf_map__fd(pointer), NULL)

@@ -130,21 +130,27 @@ class ProgramCode:
             return False
         found: list[Function] = []
         with _Types() as types:
-            while self.readable:
-                result = lib.bpf_prog_get_next_id(newest, next_id)
-                if result == -errno.ENOENT:
-                    break
-                try:
-                    check(result, "list programs")
-                    newest = next_id[0]
-                    found += _functions(newest, types)
-                except PermissionDeniedError:
-                    self.readable = False
+            newest = self._find(newest, types, found)
         if newest == self._newest:
             return False
         self._newest = newest
         self._add(found)
         return True
+
+    def _find(self, newest: int, types: _Types, found: list[Function]) -> int:
+        """Lists the functions of the programs behind an id; returns the last id there is."""
+        next_id = ffi.new("uint32_t *")
+        while self.readable:
+            result = lib.bpf_prog_get_next_id(newest, next_id)
+            if result == -errno.ENOENT:
+                break
+            try:
+                check(result, "list programs")
+                newest = next_id[0]
+                found += _functions(newest, types)
+            except PermissionDeniedError:
+                self.readable = False
+        return newest
 
     def _add(self, functions: list[Function]) -> None:
         """Adds functions. What was known to be where they are now is gone."""

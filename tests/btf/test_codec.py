@@ -127,7 +127,7 @@ def test_a_short_buffer_cannot_be_decoded() -> None:
 
 
 def test_any_buffer_can_be_decoded() -> None:
-    raw = b"\1\0\0\0"
+    raw = (1).to_bytes(4, sys.byteorder)
     for buffer in (raw, bytearray(raw), memoryview(raw), ffi.buffer(ffi.new("char[4]", raw))):
         assert INTEGERS[4, False].decode(buffer) == 1
 

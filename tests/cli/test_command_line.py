@@ -12,6 +12,7 @@ import struct
 import subprocess
 import sys
 import termios
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -37,15 +38,20 @@ def help_of(capsys: pytest.CaptureFixture[str], *path: str) -> str:
     return capsys.readouterr().out
 
 
-@pytest.fixture
-def eighty_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(params=["pylibbpf", "python -m pylibbpf"])
+def eighty_columns(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A terminal of 80 columns; how the program is called on it."""
     monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.setattr("sys.argv", ["/usr/bin/pylibbpf"])
+    script = "/usr/bin/pylibbpf" if request.param == "pylibbpf" else "/src/pylibbpf/__main__.py"
+    monkeypatch.setattr("sys.argv", [script])
+    name: str = request.param
+    return name
 
 
-@pytest.mark.usefixtures("eighty_columns")
-def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_names_every_command(capsys: pytest.CaptureFixture[str], eighty_columns: str) -> None:
     shown = help_of(capsys)
+    assert shown.startswith(f"usage: {eighty_columns} ")
+    assert max(map(len, shown.splitlines())) <= 80
     for path in COMMANDS:
         assert re.search(rf"^    {path[0]}\b", shown, re.MULTILINE)
     for group in GROUPS:
@@ -55,12 +61,12 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
                 assert re.search(rf"^    {path[1]}\b", shown, re.MULTILINE)
 
 
-@pytest.mark.usefixtures("eighty_columns")
 @pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
 def test_help_of_every_command_fits_and_has_examples(
-    capsys: pytest.CaptureFixture[str], path: tuple[str, ...]
+    capsys: pytest.CaptureFixture[str], path: tuple[str, ...], eighty_columns: str
 ) -> None:
     shown = help_of(capsys, *path)
+    assert shown.startswith(f"usage: {eighty_columns} {' '.join(path)} ")
     assert f"pylibbpf {' '.join(path)} " in shown.partition("examples:\n")[2]
     assert max(map(len, shown.splitlines())) <= 80
 
@@ -84,8 +90,45 @@ def test_import_of_the_package_loads_no_command() -> None:
 
 
 def test_a_wrong_command_line_is_status_2_and_says_what_there_is() -> None:
-    assert "invalid choice: 'nonesuch'" in failure("nonesuch", status=2)
+    message = failure("nonesuch", status=2)
+    assert "there is no 'nonesuch'; there are prog, map, link, btf," in message
     assert "the following arguments are required" in failure("map", "get", status=2)
+    assert "list the loaded programs" in failure("prog", status=2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["chek"], "there is no 'chek'; did you mean 'check'?"),
+        (["list"], "did you mean 'prog list' or 'map list' or 'link list' or 'btf list'?"),
+        (["prog", "lst"], "pylibbpf prog: error: argument COMMAND: there is no 'lst'; did you mean 'list'?"),
+        (["completion", "fish"], "there is no 'fish'; there are bash, zsh"),
+        (
+            ["run", "x.o", "--duratoin", "1"],
+            "unrecognized arguments: --duratoin 1; did you mean '--duration'?",
+        ),
+        (["run", "x.o", "--duratoin=1"], "did you mean '--duration'?"),
+        (["btf", "show", "extra"], "usage: python -m pylibbpf btf show "),
+        (["run", "x.o", "--duration", "-1"], "argument --duration: '-1' is no number of seconds"),
+        (["run", "x.o", "--duration", "nan"], "argument --duration: 'nan' is no number of seconds"),
+        (["run", "x.o", "--count", "0"], "argument --count: '0' is no number from 1 on"),
+        (["prog", "profile", "--duration", "long"], "'long' is no number of seconds"),
+    ],
+    ids=" ".join,
+)
+def test_a_wrong_word_of_the_command_line_is_told_with_what_was_meant(
+    arguments: list[str], words: str
+) -> None:
+    assert words in failure(*arguments, status=2)
+
+
+def test_a_type_or_kind_that_is_misspelt_is_offered_without_the_whole_list() -> None:
+    message = failure("map", "list", "--type", "hsah")
+    assert message == "pylibbpf: no type is called 'HSAH'; did you mean 'HASH'?\n"
+    assert "there are HASH, ARRAY, PROG_ARRAY," in failure("map", "list", "--type", "nonesuch")
+    message = failure("btf", "find", "tcp_*", "--kind", "fnc")
+    assert message == "pylibbpf: 'fnc' is no kind of type; did you mean 'func'?\n"
+    assert "; there are int, ptr, array," in failure("btf", "find", "tcp_*", "--kind", "q")
 
 
 def test_what_is_not_there_is_status_1_in_one_line() -> None:
@@ -123,7 +166,7 @@ def test_ctrl_c_ends_a_command_without_a_traceback(tmp_path: Path) -> None:
 # --- terminals --------------------------------------------------------------------------
 
 
-def on_terminal(columns: int, *arguments: object, **environ: str) -> str:
+def on_terminal(columns: int, *arguments: object, status: int = 0, **environ: str) -> str:
     """What a command writes to a terminal of so many columns."""
     controller, terminal = pty.openpty()
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("4H", 24, columns, 0, 0))
@@ -138,7 +181,7 @@ def on_terminal(columns: int, *arguments: object, **environ: str) -> str:
         except OSError:
             pass  # EIO: the command has ended
         os.close(controller)
-    assert process.returncode == 0, read
+    assert process.returncode == status, read
     return read.decode().replace("\r\n", "\n")
 
 
@@ -150,6 +193,25 @@ def test_a_table_fits_the_terminal_and_is_whole_in_a_pipe(attached: bpf.Object) 
     piped = output("map", "list", "--holders")
     assert "…" not in piped
     assert f"({os.getpid()})" in piped
+
+
+@pytest.mark.needs("root")
+def test_names_of_the_kernel_are_whole_on_80_columns(attached: bpf.Object) -> None:
+    shown = re.sub(r"\033\[\d*m", "", on_terminal(80, "map", "list"))
+    assert max(map(len, shown.splitlines())) <= 80
+    for each in attached.maps.values():
+        assert f" {each.name[:15]} " in shown
+
+
+def test_a_message_that_is_too_long_for_the_terminal_breaks_between_words() -> None:
+    path = "/nonesuch/" + "x" * 30
+    shown = re.sub(r"\033\[\d*m", "", on_terminal(60, "object", "show", path, status=1))
+    assert max(map(len, shown.splitlines())) <= 60
+    joined = " ".join(shown.split())
+    assert f"cannot open BPF object '{path}': No such file or directory (ENOENT)" in joined
+    assert f"cannot open BPF object '{path}': No such file or directory (ENOENT)\n" in failure(
+        "object", "show", path
+    )
 
 
 @pytest.mark.needs("root")
@@ -173,13 +235,33 @@ def test_letters_that_the_encoding_lacks_are_escaped() -> None:
 
 @pytest.mark.needs("root")
 def test_the_user_without_rights_is_told_which_it_takes() -> None:
-    call = "keep_capabilities(0)\nfrom pylibbpf.cli import main\nprint(main(['prog', 'list']))"
-    script = f"{KEEP_CAPABILITIES}\n{call}"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    done = run_without_rights("prog", "list")
     assert done.stdout == "1\n"
     assert "Operation not permitted" in done.stderr
     assert "CAP_BPF" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.needs("root")
+def test_what_could_not_be_tried_without_rights_is_not_called_a_failure(
+    bpf_object: Callable[[str], Path],
+) -> None:
+    path = str(bpf_object("cli"))
+    *shown, verdict, status = run_without_rights("check", path).stdout.splitlines()
+    assert (verdict, status) == ("Whether it loads on this kernel was not tried: this process may not.", "1")
+    assert sum("Operation not permitted" in line for line in shown) == 1
+    shown = run_without_rights("object", "show", path).stdout.splitlines()
+    assert any(line.startswith("Which CO-RE relocations would fail, cannot be told here") for line in shown)
+    shown = run_without_rights("features").stdout.splitlines()
+    assert "unknown: the kernel did not permit this process to try it" in shown
+
+
+def run_without_rights(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """What a command writes as root without any capability, and its status as the last line."""
+    call = f"keep_capabilities(0)\nfrom pylibbpf.cli import main\nprint(main({list(arguments)!r}))"
+    return subprocess.run(
+        [sys.executable, "-c", f"{KEEP_CAPABILITIES}\n{call}"], capture_output=True, text=True, check=True
+    )
 
 
 def test_the_script_of_the_package_is_this_command_line() -> None:

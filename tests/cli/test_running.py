@@ -123,8 +123,8 @@ def test_run_says_what_it_cannot_do(bpf_object: Callable[[str], Path]) -> None:
         "run", path, "--map", "events:struct nonesuch"
     )
     message = failure("run", path, "--only", "cli_pass")
-    assert 'a Xdp of SEC("xdp") does not attach by itself' in message
-    assert "no program was attached" in message
+    assert 'not attached: SEC("xdp") does not say where an Xdp is to run' in message
+    assert "no program was attached: `run` attaches what says in its section" in message
     refused = failure("run", bpf_object("rejected"))
     assert "mem access 'map_value_or_null'" in refused
     assert "`pylibbpf check --log FILE`" in refused
@@ -134,6 +134,13 @@ def test_run_ends_after_a_while(bpf_object: Callable[[str], Path]) -> None:
     done = run(*arguments(bpf_object("cli"), "--map", "events", "--duration", 0.1))
     assert (done.returncode, done.stdout) == (0, "")
     assert done.stderr.splitlines()[-1] == "events: 0 events"
+
+
+@pytest.mark.needs("vmlinux_btf")
+def test_run_says_that_there_is_nothing_to_write() -> None:
+    done = run("run", ROOT / "examples" / "slow_syscalls.bpf.o", "--duration", 0.1)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr.startswith("it has no ring or perf buffer, and so no events;")
 
 
 def test_an_iterator_writes_its_output(bpf_object: Callable[[str], Path]) -> None:
@@ -164,7 +171,9 @@ def test_an_iterator_walks_one_process(bpf_object: Callable[[str], Path]) -> Non
 
 
 def test_only_iterators_are_run_as_such(bpf_object: Callable[[str], Path]) -> None:
-    assert "only iterators can be run like that" in failure("iter", bpf_object("cli"), "cli_pass")
+    message = failure("iter", bpf_object("cli"), "cli_pass")
+    assert "program 'cli_pass' is a Xdp (SEC \"xdp\"): only iterators can be run like that" in message
+    assert "; it has 'cli_elements'" in message
     assert "no program is called 'nonesuch'" in failure("iter", bpf_object("cli"), "nonesuch")
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -66,3 +67,5 @@ def test_features_are_those_that_the_kernel_has() -> None:
     has = sum(answer is True for answer in found["map_types"].values())
     assert f"types of maps: {has} of {len(found['map_types'])}" in text
     assert "possible cpus" in text
+    assert re.search(r"^jit +(on|off)", text, re.MULTILINE)
+    assert re.search(r"^unprivileged disabled +(yes|no)", text, re.MULTILINE)

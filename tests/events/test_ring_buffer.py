@@ -134,7 +134,7 @@ def test_records_without_a_wakeup_are_there_after_a_timeout(rings: Rings, waitin
         rings.output(3, flags=NO_WAKEUP)
 
     with bpf.RingBuffer(rings.events, Event) as reader, in_thread(write):
-        assert sequences(reader.read_batch(timeout=0.5)) == [0, 1, 2]
+        assert sequences(reader.read_batch(timeout=20)) == [0, 1, 2]
 
 
 # --- records that are too short -----------------------------------------------------------
@@ -250,6 +250,14 @@ def test_exceptions_of_signal_handlers_neither_lose_nor_repeat_a_record(rings: R
             armed = False
             raise Struck
 
+    def receive(reader: bpf.RingBuffer[Event], target: int) -> None:
+        # A function of its own: CPython 3.13 leaves some jumps back of a loop out of the exception table
+        # (python/cpython#130279), and what is raised there would pass by the `try` around the loop.
+        for event in reader:
+            received.append(event.sequence)
+            if len(received) == target:
+                return
+
     random = Random(1)
     received: list[int] = []
     strikes = 0
@@ -264,10 +272,7 @@ def test_exceptions_of_signal_handlers_neither_lose_nor_repeat_a_record(rings: R
                     try:
                         armed = True
                         signal.setitimer(signal.ITIMER_REAL, random.uniform(10e-6, 200e-6))
-                        for event in reader:
-                            received.append(event.sequence)
-                            if len(received) == target:
-                                break
+                        receive(reader, target)
                         armed = False
                     except Struck:
                         strikes += 1

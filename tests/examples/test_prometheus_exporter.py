@@ -87,6 +87,14 @@ def test_it_serves_metrics_and_a_page() -> None:
         assert interrupt(process) == ""
 
 
+@pytest.mark.host("it is about the server")
+def test_ctrl_c_while_it_answers_ends_it() -> None:
+    for _ in range(3):  # the answer is read before the server has done with it, and so most often meanwhile
+        with running("prometheus_exporter", "--port", 0) as process:
+            fetch(line_with(process, "serving").split()[1] + "metrics")
+            assert interrupt(process) == ""
+
+
 def test_without_rights_it_says_which_it_needs() -> None:
     done = run("prometheus_exporter", preexec=give_up_rights)
     assert_advises(done, "prometheus_exporter", "It needs root")
