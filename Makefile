@@ -21,7 +21,12 @@ PREFLIGHT := packaging/preflight.sh
 
 .PHONY: help
 help:  ## list the tasks
-	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "  make %-19s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/\1|\2/p' Makefile | awk -F'|' '{ line = sprintf("  make %-18s", $$1); \
+		count = split($$2, words, " "); \
+		for (i = 1; i <= count; i++) { \
+			if (length(line) + length(words[i]) > 78) { print line; line = sprintf("%25s", "") } \
+			line = line " " words[i] } \
+		print line }'
 
 # libbpf's sources, verified
 

@@ -254,8 +254,8 @@ class Object:
         program = self.programs[name]
         if not isinstance(program, kind):
             raise errors.ProgramTypeError(
-                f"program '{name}' is a {type(program).__name__} (SEC \"{program.section}\"), "
-                f"not a {kind.__name__}"
+                f"program '{name}' is of class {type(program).__name__} (SEC \"{program.section}\"), "
+                f"not {kind.__name__}"
             )
         return program
 
@@ -269,7 +269,7 @@ class Object:
         map = self.maps[name]
         if not isinstance(map, kind):
             raise errors.MapTypeError(
-                f"map '{name}' is a {type(map).__name__} ({map.type.name}), not a {kind.__name__}"
+                f"map '{name}' is of class {type(map).__name__} ({map.type.name}), not {kind.__name__}"
             )
         return map
 

@@ -12,6 +12,7 @@ import io
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from ._native import ffi, lib, open_fd
@@ -110,7 +111,7 @@ def open_perf_event(
             -1 if pid is None else require_number(pid, "pid", 31),
             -1 if cpu is None else require_number(cpu, "cpu", 31),
             operation=f"open a perf event of {' on '.join(where)}:",
-            subject=repr(event),
+            subject=f"{type(event).__name__}.{event.name}" if isinstance(event, Enum) else repr(event),
         )
     except BpfError as error:
         raise_explained(error, _explained(error, event, pid, cpu))

@@ -91,7 +91,9 @@ def test_programs_come_in_elf_order_and_in_the_class_of_their_kind(spine: bpf.Ob
 
 def test_a_program_of_another_kind_is_refused_with_both_names(spine: bpf.Object) -> None:
     assert spine.program("tasks", Iter) is spine.programs["tasks"]
-    with pytest.raises(bpf.ProgramTypeError, match=r"'tasks' is a Iter \(SEC \"iter/task\"\), not a FEntry"):
+    with pytest.raises(
+        bpf.ProgramTypeError, match=r"'tasks' is of class Iter \(SEC \"iter/task\"\), not FEntry"
+    ):
         spine.program("tasks", FEntry)
 
 

@@ -64,7 +64,7 @@ def find_field(btf: Btf, of: Type, path: str) -> FoundField:
             element = within.type
             found = FoundField(element, found.bit_offset + 8 * int(index) * element.size, 0)
         else:
-            raise NameNotFoundError(f"field {of}.{path}: element of {within}", f"[{index}]")
+            raise NameNotFoundError(f"field {of}.{path}: no element of {within}", f"[{index}]")
     return found
 
 
@@ -85,7 +85,7 @@ def _member(within: Type, name: str, found: FoundField, whole: str) -> FoundFiel
             return FoundField(member.type, bit_offset, member.bitfield_size)
     names = [member.name for member, _ in members]
     shown = f"{within}, a pointer, which is not followed," if isinstance(within, Ptr) else f"{within}"
-    raise NameNotFoundError(f"field {whole}: member of {shown}", name, names)
+    raise NameNotFoundError(f"field {whole}: no member of {shown}", name, names)
 
 
 def _flattened(of: Type, bit_offset: int, depth: int = 16) -> Iterator[tuple[Member, int]]:

@@ -42,7 +42,7 @@ def elements(map: Map) -> Iterator[tuple[Any, Any]]:
         return
     if not isinstance(map, KeyValueMap):
         instead = _INSTEAD.get(map.type.name, "the kernel does not let user space walk it")
-        raise UserError(f"map '{map.name}' is a {map.type.name}, which cannot be dumped: {instead}")
+        raise UserError(f"map '{map.name}' is of type {map.type.name}, which cannot be dumped: {instead}")
     for key, value in map.items():
         yield plain_value(key, key_codec), element_value(value, value_codec)
 
@@ -80,7 +80,7 @@ def element_key(map: Map, text: str | None) -> Any:
     """The key that the user wrote."""
     codec = map._chosen_codecs()[0]
     if codec.size == 0:
-        raise UserError(f"map '{map.name}' is a {map.type.name}, which has no keys")
+        raise UserError(f"map '{map.name}' is of type {map.type.name}, which has no keys")
     if text is None:
         raise UserError(f"map '{map.name}' needs a key, of type {codec.name}")
     return parse(text, codec, "key")

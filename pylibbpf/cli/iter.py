@@ -55,7 +55,7 @@ def run(options: argparse.Namespace) -> None:
         except ProgramTypeError as error:
             iterators = [f"'{each.name}'" for each in obj.programs.values() if isinstance(each, Iter)]
             raise UserError(
-                f"{str(error).rpartition(', not a')[0]}: only iterators can be run like that; "
+                f"{str(error).rpartition(', not ')[0]}: only iterators can be run like that; "
                 f"it has {', '.join(iterators) or 'none'}"
             ) from None
         only_programs(obj, [options.program])

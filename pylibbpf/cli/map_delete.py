@@ -32,7 +32,7 @@ def run(options: argparse.Namespace) -> None:
 
     with open_map(options.map) as map:
         if not hasattr(map, "delete"):
-            raise UserError(f"map '{map.name}' is a {map.type.name}, from which nothing can be deleted")
+            raise UserError(f"map '{map.name}' is of type {map.type.name}, from which nothing can be deleted")
         try:
             map.delete(element_key(map, options.key))
         except KeyError:

@@ -53,7 +53,7 @@ def _value(map: Map, text: str | None) -> Any:
     codec = map._chosen_codecs()[1]
     if hasattr(map, "peek"):
         if text is not None:
-            raise UserError(f"map '{map.name}' is a {map.type.name}, which has no keys")
+            raise UserError(f"map '{map.name}' is of type {map.type.name}, which has no keys")
         try:
             return element_value(map.peek(), codec)
         except IndexError:
@@ -66,7 +66,7 @@ def _value(map: Map, text: str | None) -> Any:
     key = element_key(map, text)
     ids = map.ids() if hasattr(map, "ids") else None
     if not hasattr(map, "lookup"):
-        raise UserError(f"map '{map.name}' is a {map.type.name}, whose elements cannot be looked up")
+        raise UserError(f"map '{map.name}' is of type {map.type.name}, whose elements cannot be looked up")
     found = ids.get(key) if ids is not None else map.lookup(key)
     if found is None:
         raise UserError(f"map '{map.name}' has no key {text}")

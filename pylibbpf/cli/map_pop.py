@@ -39,12 +39,12 @@ def run(options: argparse.Namespace) -> None:
 
     with open_map(options.map) as map:
         if not hasattr(map, "pop"):
-            raise UserError(f"map '{map.name}' is a {map.type.name}, from which nothing can be popped")
+            raise UserError(f"map '{map.name}' is of type {map.type.name}, from which nothing can be popped")
         codec = map._chosen_codecs()[1]
         try:
             if isinstance(map, Queue):
                 if options.key is not None:
-                    raise UserError(f"map '{map.name}' is a {map.type.name}, which has no keys")
+                    raise UserError(f"map '{map.name}' is of type {map.type.name}, which has no keys")
                 found = map.pop()
             else:
                 found = map.pop(element_key(map, options.key))

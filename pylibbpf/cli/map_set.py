@@ -48,7 +48,7 @@ def run(options: argparse.Namespace) -> None:
         if map.key_size == 0:
             if options.value is not None:
                 raise UserError(
-                    f"map '{map.name}' is a {map.type.name}, which has no keys: give the value alone"
+                    f"map '{map.name}' is of type {map.type.name}, which has no keys: give the value alone"
                 )
             _add(map, parse(options.key, codec, "value"))
             return
@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> None:
             raise UserError(f"map '{map.name}' needs a key and a value")
         if hasattr(map, "ids") or not hasattr(map, "put"):
             raise UserError(
-                f"map '{map.name}' is a {map.type.name}, whose values are no data that could be written"
+                f"map '{map.name}' is of type {map.type.name}, whose values are no data that could be written"
             )
         key = element_key(map, options.key)
         try:
@@ -68,7 +68,7 @@ def run(options: argparse.Namespace) -> None:
 def _add(map: Map, value: Any) -> None:
     add = getattr(map, "push", None) or getattr(map, "add", None)
     if add is None:
-        raise UserError(f"map '{map.name}' is a {map.type.name}, which cannot be written")
+        raise UserError(f"map '{map.name}' is of type {map.type.name}, which cannot be written")
     add(value)
 
 

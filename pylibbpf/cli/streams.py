@@ -157,7 +157,9 @@ def _choose(obj: Object, wanted: list[str]) -> Iterator[tuple[Map, str | None]]:
         name, _, type = each.partition(":")
         map = obj.maps[name]
         if map.type not in _READABLE:
-            raise UserError(f"map '{name}' is a {map.type.name}: only ring and perf buffers have events")
+            raise UserError(
+                f"map '{name}' is of type {map.type.name}: only ring and perf buffers have events"
+            )
         yield map, type or _likely_type(obj, map, alone=len(wanted) == 1)
 
 

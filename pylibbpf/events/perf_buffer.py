@@ -160,7 +160,7 @@ class PerfBuffer(Reader[tuple[int, T]]):
         if not isinstance(map, Map):
             raise TypeError(f"a perf buffer reader takes a map, not {_name(map)}")
         if map.type != MapType.PERF_EVENT_ARRAY:
-            raise MapTypeError(f"map '{map.name}' is a {map.type.name}, not a PERF_EVENT_ARRAY")
+            raise MapTypeError(f"map '{map.name}' is of type {map.type.name}, not PERF_EVENT_ARRAY")
         if pages < 1 or pages & (pages - 1):
             raise ValueError(f"pages must be a power of two, not {pages}")
         _require_wakeup(wakeup_events, wakeup_bytes, pages)

@@ -363,5 +363,5 @@ def _ring_maps(maps: Map | Iterable[Map]) -> list[Map]:
         if not isinstance(map, Map):
             raise TypeError(f"a ring buffer reader takes maps, not {type(map).__name__}")
         if map.type != MapType.RINGBUF:
-            raise MapTypeError(f"map '{map.name}' is a {map.type.name}, not a RINGBUF")
+            raise MapTypeError(f"map '{map.name}' is of type {map.type.name}, not RINGBUF")
     return several

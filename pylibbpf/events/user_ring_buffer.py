@@ -88,7 +88,7 @@ class UserRingBuffer(Generic[T]):
         if not isinstance(map, Map):
             raise TypeError(f"a user ring buffer takes a map, not {map!r}")
         if map.type != MapType.USER_RINGBUF:
-            raise MapTypeError(f"map '{map.name}' is a {map.type.name}, not a USER_RINGBUF")
+            raise MapTypeError(f"map '{map.name}' is of type {map.type.name}, not USER_RINGBUF")
         self._map_name = map.name
         self._class = None if type is None else _class_of(type, map, btf)
         # libbpf.h: user_ring_buffer__reserve is not to be called by two threads at a time.

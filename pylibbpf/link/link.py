@@ -109,7 +109,7 @@ class Link(Pinnable):
             self = cls._make(handle, fd, type, id, owned)
             if not isinstance(self, cls):
                 raise TypeError(
-                    f"link {id} is a {self.__class__.__name__} ({type.name}), not a {cls.__name__}"
+                    f"link {id} is of class {self.__class__.__name__} ({type.name}), not {cls.__name__}"
                 )
         except BaseException:
             handle.close()

@@ -132,7 +132,7 @@ class Map(Configuration, RawElements, Pinnable):
         if not issubclass(kind, cls):
             shown = f"'{layout.name}'" if layout.name else f"{layout.id}"
             raise MapTypeError(
-                f"map {shown} is a {kind.__name__} (type {layout.type.name}), not a {cls.__name__}"
+                f"map {shown} is of class {kind.__name__} (type {layout.type.name}), not {cls.__name__}"
             )
         return kind
 

@@ -172,7 +172,7 @@ def test_an_iterator_walks_one_process(bpf_object: Callable[[str], Path]) -> Non
 
 def test_only_iterators_are_run_as_such(bpf_object: Callable[[str], Path]) -> None:
     message = failure("iter", bpf_object("cli"), "cli_pass")
-    assert "program 'cli_pass' is a Xdp (SEC \"xdp\"): only iterators can be run like that" in message
+    assert "program 'cli_pass' is of class Xdp (SEC \"xdp\"): only iterators can be run like that" in message
     assert "; it has 'cli_elements'" in message
     assert "no program is called 'nonesuch'" in failure("iter", bpf_object("cli"), "nonesuch")
 

@@ -304,7 +304,7 @@ def test_nonsense_is_refused(perf: bpf.Object, bpf_object: Callable[[str], Path]
         PerfBuffer([map])  # type: ignore[call-overload]
     with (
         bpf.Object.open(bpf_object("ring")) as obj,
-        pytest.raises(bpf.MapTypeError, match="not a PERF_EVENT_ARRAY"),
+        pytest.raises(bpf.MapTypeError, match="not PERF_EVENT_ARRAY"),
     ):
         PerfBuffer(obj.maps["array"])
     with pytest.raises(bpf.MapTypeError):

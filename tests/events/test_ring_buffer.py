@@ -545,7 +545,7 @@ def test_a_forked_child_cannot_read_and_closes_only_its_fds(rings: Rings) -> Non
 
 
 def test_a_map_of_another_type_is_refused(rings: Rings) -> None:
-    with pytest.raises(bpf.MapTypeError, match="'array' is a ARRAY, not a RINGBUF"):
+    with pytest.raises(bpf.MapTypeError, match="'array' is of type ARRAY, not RINGBUF"):
         bpf.RingBuffer(rings.obj.maps["array"])
     with pytest.raises(bpf.MapTypeError):
         bpf.RingBuffer([rings.events, rings.obj.maps["array"]])

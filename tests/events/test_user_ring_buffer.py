@@ -249,7 +249,7 @@ def test_a_forked_child_cannot_produce(commands: Commands) -> None:
 
 
 def test_nonsense_is_refused(commands: Commands) -> None:
-    with pytest.raises(bpf.MapTypeError, match="not a USER_RINGBUF"):
+    with pytest.raises(bpf.MapTypeError, match="not USER_RINGBUF"):
         UserRingBuffer(commands.obj.maps["echoes"])
     with pytest.raises(TypeError):
         UserRingBuffer(3)  # type: ignore[call-overload]

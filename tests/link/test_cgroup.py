@@ -257,7 +257,7 @@ def test_load_pinned_cgroup_refuses_other_kinds(obj: bpf.Object, own_cgroup: Cgr
     program.pin(bpffs / "program")
     with pytest.raises(TypeError, match="is a BPF prog, not a BPF link"):
         load_pinned_cgroup(bpffs / "program")
-    with pytest.raises(TypeError, match="not a NetNsLink"):
+    with pytest.raises(TypeError, match="not NetNsLink"):
         bpf.link.load_pinned_netns(bpffs / "link")
     with pytest.raises(bpf.NotFoundError):
         load_pinned_cgroup(bpffs / "missing")

@@ -167,5 +167,5 @@ def test_load_pinned_netns_refuses_other_kinds(obj: bpf.Object, namespace: Names
     obj.map("listener", SockMap).pin(bpffs / "map")
     with pytest.raises(TypeError, match="is a BPF map, not a BPF link"):
         load_pinned_netns(bpffs / "map")
-    with pytest.raises(TypeError, match="not a CgroupLink"):
+    with pytest.raises(TypeError, match="not CgroupLink"):
         bpf.link.load_pinned_cgroup(bpffs / "link")

@@ -135,7 +135,7 @@ def type_of(map: Map) -> tuple[type, MapType]:
 
 def test_the_class_of_another_kind_is_refused_with_both_names() -> None:
     with HashMap.create(key_size=4, value_size=4, max_entries=1, name="hash") as map:
-        with pytest.raises(MapTypeError, match=r"'hash' is a HashMap .*HASH.*not a ArrayMap"):
+        with pytest.raises(MapTypeError, match=r"'hash' is of class HashMap .*HASH.*not ArrayMap"):
             ArrayMap.from_fd(map.fd)
         with pytest.raises(MapTypeError):
             HashMap.create(MapType.ARRAY, value_size=4, max_entries=1)
