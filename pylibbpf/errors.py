@@ -77,7 +77,7 @@ class BpfError(Error, OSError):
 
 
 class NotFoundError(BpfError, FileNotFoundError):
-    """What was named does not exist: a file, a pin, an id, a kernel function."""
+    """What was named does not exist: a file, a pin, an id, a kernel function, a network device."""
 
 
 class ExistsError(BpfError, FileExistsError):
@@ -229,6 +229,7 @@ _OTHER_BYTE_ORDER = (
 
 _CLASS_OF_ERRNO: dict[int, type[BpfError]] = {
     _errno.ENOENT: NotFoundError,
+    _errno.ENODEV: NotFoundError,
     _errno.EEXIST: ExistsError,
     _errno.EPERM: PermissionDeniedError,
     _errno.EACCES: PermissionDeniedError,

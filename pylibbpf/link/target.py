@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ..attach_types import ON_NAMESPACES, ON_SOCKET_MAPS
 from ..enums import AttachType
-from ..errors import from_errno
+from ..errors import BpfError, from_errno
 from ..fds import open_target
 from ..pins import fd_kind
 
@@ -34,6 +34,8 @@ _ON_SOCKET_MAPS = set(itertools.chain(*ON_SOCKET_MAPS.values()))
 # include/uapi/linux/nsfs.h, include/uapi/linux/sched.h
 _NS_GET_NSTYPE = 0xB703
 _CLONE_NEWNET = 0x40000000
+
+_NO_INTERFACE = "There is no interface with index {} in this network namespace."
 
 
 def lend_target(
@@ -86,10 +88,20 @@ def what_is_wrong(fd: int, attach_type: AttachType, number: int) -> str:
         return "The target is no network namespace: those are /proc/PID/ns/net and /run/netns/NAME."
     if is_on_socket_maps(attach_type) and fd_kind(fd) != "map":
         return "The target is no BPF map: a SockMap or a SockHash is wanted."
-    # XDP says EINVAL (net/core/dev.c:bpf_xdp_link_attach).
     if attach_type in _ON_INTERFACES and not _is_interface(fd):
-        return f"There is no interface with index {fd} in this network namespace."
+        return _NO_INTERFACE.format(fd)
     return ""
+
+
+def or_no_interface(error: BpfError, index: int) -> BpfError:
+    """The error, or the NotFoundError that it should have been.
+
+    XDP (net/core/dev.c:bpf_xdp_link_attach) and qdiscs say EINVAL where there is no such interface.
+    """
+    if error.errno not in (errno.EINVAL, errno.ENODEV) or _is_interface(index):
+        return error
+    hint = _NO_INTERFACE.format(index)
+    return from_errno(errno.ENODEV, error.operation, error.subject, messages=error.messages, hint=hint)
 
 
 def _is_network_namespace(fd: int) -> bool:

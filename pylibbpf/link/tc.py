@@ -7,13 +7,13 @@ import errno
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .._native import check, ffi, lib
+from .._native import ffi, lib
 from ..enums import AttachType, ProgramType, TcAttachPoint
 from ..errors import NotSupportedError, from_errno
 from .attachment import LinkOrAttachment, hold, program_id
 from .create import require_program
 from .netlink import NetlinkAttachment
-from .target import describe_target, lend_target, what_is_wrong
+from .target import describe_target, lend_target, or_no_interface
 
 if TYPE_CHECKING:
     from .._libbpf import CData
@@ -98,8 +98,8 @@ def attach_tc(
 
         def attach() -> None:
             if (result := attachment.attach(fd, -1)) < 0:
-                hint = _HINTS.get(-result) or what_is_wrong(index, AttachType.TCX_INGRESS, -result)
-                raise from_errno(-result, operation, where, hint=hint)
+                error = from_errno(-result, operation, where, hint=_HINTS.get(-result, ""))
+                raise or_no_interface(error, index)
 
         owner = hold(attachment, attach)
     link = TcFilter._of_attachment(owner)
@@ -149,7 +149,8 @@ def query_tc(
     if result in (-errno.ENOENT, -errno.EINVAL, -errno.EOPNOTSUPP):
         hint = f"There is no filter {handle:#x} of priority {priority} there."
         raise from_errno(errno.ENOENT, operation, where, hint=hint)
-    check(result, operation, where, hint=_HINTS.get(-result, ""))
+    if result < 0:
+        raise or_no_interface(from_errno(-result, operation, where, hint=_HINTS.get(-result, "")), index)
     return TcFilterInfo(options.handle, options.priority, options.prog_id)
 
 
@@ -168,7 +169,6 @@ def _options(handle: int, priority: int) -> CData:
 
 
 _HINTS = {
-    errno.ENODEV: "There is no such interface in this network namespace.",
     errno.EEXIST: "There is a filter with this handle and priority, or another root qdisc at that place.",
     errno.ENOENT: "This kernel has no clsact (CONFIG_NET_SCH_INGRESS, module sch_ingress).",
     errno.EOPNOTSUPP: "The qdisc takes no filters.",

@@ -10,9 +10,9 @@ from .._native import NULL, check, ffi, lib
 from ..enums import AttachType, LinkType, ProgramType, XdpMode
 from ..errors import BpfError, NotSupportedError
 from .attachment import LinkOrAttachment, hold
-from .create import create_link, link_options, require_program
+from .create import create_link, link_options, raise_explained, require_program
 from .netlink import NetlinkAttachment
-from .target import describe_target, lend_target, what_is_wrong
+from .target import describe_target, lend_target, or_no_interface
 
 if TYPE_CHECKING:
     from .._libbpf import CData
@@ -74,20 +74,20 @@ def attach_xdp(
                 program, index, AttachType.XDP, options, where=where, link_type=LinkType.XDP,
             )  # fmt: skip
         except BpfError as error:
-            _explain(error, index)
-            raise
+            raise_explained(error, _explained(error, index))
     return cast("XdpLink", link)
 
 
-def _explain(error: BpfError, index: int) -> None:
+def _explained(error: BpfError, index: int) -> BpfError:
     if isinstance(error, NotSupportedError) and not error.hint:
         error.hint = "The driver of the device has no XDP: XdpMode.SKB works with every device."
     elif error.errno in (errno.EBUSY, errno.EEXIST):
         error.hint = (
             "The device has an XDP program already, in this mode or another: end that, or update() its link."
         )
-    else:
-        error.hint = error.hint or what_is_wrong(index, AttachType.XDP, error.errno or 0)
+    elif not error.hint:
+        return or_no_interface(error, index)
+    return error
 
 
 def query_xdp(index: int, operation: str, subject: str) -> dict[XdpMode, int]:
@@ -138,6 +138,5 @@ def _attach_legacy(program: Attachable, index: int, mode: XdpMode, operation: st
         try:
             handle = hold(attachment, lambda: check(attachment.attach(fd, -1), operation, where))
         except BpfError as error:
-            _explain(error, index)
-            raise
+            raise_explained(error, _explained(error, index))
     return XdpLink._of_attachment(handle)

@@ -271,7 +271,7 @@ def test_a_stale_revision_is_refused_with_what_to_do(frames: Three, loopback: Ca
 
 
 def test_an_interface_that_there_is_not_is_called_so(frames: Three) -> None:
-    with pytest.raises(bpf.BpfError, match="no interface of that name"):
+    with pytest.raises(bpf.NotFoundError, match="no interface of that name"):
         raw_attach_program("nothing0", frames[0], TCX)
     if older_than("6.6"):
         with pytest.raises(bpf.NotSupportedError, match=r"TCX_INGRESS"):

@@ -153,9 +153,9 @@ def test_what_cannot_be_is_refused_before_the_kernel_sees_it(packets: bpf.Object
     ):
         with pytest.raises(ValueError, match=r"parent|bits|valid"):
             attach_tc(program, "lo", legacy=True, **arguments)
-    with pytest.raises(bpf.BpfError, match="no interface of that name"):
+    with pytest.raises(bpf.NotFoundError, match="no interface of that name"):
         attach_tc(program, "nonesuch0", legacy=True)
-    with pytest.raises(bpf.BpfError, match="no interface with index 0"):
+    with pytest.raises(bpf.NotFoundError, match="no interface with index 0"):
         attach_tc(program, 0, legacy=True)
     for index in (-1, 1 << 31, 1 << 40):
         with pytest.raises(ValueError, match="index of an interface is a number of 31 bits"):

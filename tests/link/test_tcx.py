@@ -110,5 +110,5 @@ def test_a_kernel_without_tcx_says_since_when(packets: bpf.Object, datagrams: Da
     if older_than("6.6"):
         with pytest.raises(bpf.NotSupportedError, match=r"6\.6"):
             attach_tcx(program, LOOPBACK, attach_type=INGRESS, anchor=Head())
-    with pytest.raises(bpf.BpfError, match="no interface of that name"):
+    with pytest.raises(bpf.NotFoundError, match="no interface of that name"):
         attach_tcx(program, "nonesuch0", attach_type=INGRESS)

@@ -96,16 +96,16 @@ def test_query_tells_the_program_and_its_mode(
     run(link.close)
     assert run(lambda: query("lo", AttachType.XDP)).programs == ()
     for wrong in ("nonesuch0", 99999):
-        with pytest.raises(bpf.BpfError, match="There is no interface"):
+        with pytest.raises(bpf.NotFoundError, match="There is no interface"):
             query(wrong, AttachType.XDP)
 
 
 def test_a_device_that_is_not_there_is_named(packets: bpf.Object) -> None:
     (program,) = loaded(packets, "xdp")
-    with pytest.raises(bpf.BpfError, match=r"'nonesuch0'.*\n.*no interface of that name"):
+    with pytest.raises(bpf.NotFoundError, match=r"'nonesuch0'.*\n.*no interface of that name"):
         program.attach("nonesuch0")
     for legacy in (False, True):
-        with pytest.raises(bpf.BpfError, match="no interface with index 99999"):
+        with pytest.raises(bpf.NotFoundError, match="no interface with index 99999"):
             program.attach(99999, legacy=legacy)
 
 
