@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
-"""python -m benchmarks.guest [KERNEL [KIND ...]]: attach and close, in a guest, of what the host cannot attach.
+"""python -m benchmarks.guest [KERNEL [KIND ...]]: attach and close of what the host cannot, in a guest.
 
 The kernel is one of those of `make test-kernels`, by default 6.12. Under emulation only the comparison with
 the same calls in C says something, and with a kind that the host attaches as well.
