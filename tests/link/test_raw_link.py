@@ -118,7 +118,7 @@ def test_load_pinned_iter_refuses_other_kinds(bpf_object: Find, bpffs: Path) -> 
             link.open().close()
         with load_pinned_raw_link(bpffs / "iter") as raw:
             assert (type(raw), raw.type) == (RawLink, LinkType.ITER)
-        with pytest.raises(TypeError, match="is a RawTracepointLink"):
+        with pytest.raises(TypeError, match="is of class RawTracepointLink"):
             load_pinned_iter(bpffs / "tracepoint")
 
 

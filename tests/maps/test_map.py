@@ -154,7 +154,7 @@ def test_the_pin_of_another_kind_is_refused(loaded: Object, bpffs: Path) -> None
     with pytest.raises(NotFoundError):
         Map.from_pin(bpffs / "missing")
     loaded.maps["slots"].pin(bpffs / "slots")
-    with pytest.raises(MapTypeError, match=r"'slots' is a ArrayMap"):
+    with pytest.raises(MapTypeError, match=r"'slots' is of class ArrayMap"):
         HashMap.from_pin(bpffs / "slots")
     loaded.programs["count"].unpin()
     loaded.maps["slots"].unpin()
