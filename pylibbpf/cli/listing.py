@@ -32,13 +32,12 @@ def narrowed(infos: Iterable[T], options: argparse.Namespace, types: type[_Kerne
 def member(types: type[E], name: str) -> E:
     """A member of an enumeration by its name, in any case."""
     from ..errors import NameNotFoundError
-    from ..suggestions import close_matches
 
     try:
         return types[name.upper()]
     except KeyError:
         known = [each for each in types.__members__ if each != "UNSPEC"]
         missing = NameNotFoundError("type", name.upper(), known)
-        if close_matches(name.upper(), known):
+        if missing.matches:
             raise UserError(str(missing)) from None
         raise UserError(f"no type is called '{name.upper()}'; there are {', '.join(known)}") from None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from .._native import ffi, lib
 from ..enums import AttachType, ProgramType, TcAttachPoint
-from ..errors import NotSupportedError, from_errno
+from ..errors import BpfError, NotSupportedError, from_errno
 from .attachment import LinkOrAttachment, hold, program_id
 from .create import require_program
 from .netlink import NetlinkAttachment
@@ -98,8 +98,7 @@ def attach_tc(
 
         def attach() -> None:
             if (result := attachment.attach(fd, -1)) < 0:
-                error = from_errno(-result, operation, where, hint=_HINTS.get(-result, ""))
-                raise or_no_interface(error, index)
+                raise _refusal(result, operation, where, index)
 
         owner = hold(attachment, attach)
     link = TcFilter._of_attachment(owner)
@@ -150,7 +149,7 @@ def query_tc(
         hint = f"There is no filter {handle:#x} of priority {priority} there."
         raise from_errno(errno.ENOENT, operation, where, hint=hint)
     if result < 0:
-        raise or_no_interface(from_errno(-result, operation, where, hint=_HINTS.get(-result, "")), index)
+        raise _refusal(result, operation, where, index)
     return TcFilterInfo(options.handle, options.priority, options.prog_id)
 
 
@@ -175,6 +174,11 @@ _HINTS = {
 }
 
 
+def _refusal(result: int, operation: str, where: str, index: int) -> BpfError:
+    error = from_errno(-result, operation, where, hint=_HINTS.get(-result, ""))
+    return or_no_interface(error, index)
+
+
 def _require_numbers(point: TcAttachPoint, parent: int, handle: int, priority: int) -> None:
     if (point == TcAttachPoint.CUSTOM) != bool(parent):
         raise ValueError("parent is given if and only if attach_point is CUSTOM")
@@ -187,9 +191,8 @@ class _Filter(NetlinkAttachment):
     def __init__(
         self, index: int, program_fd: int, point: TcAttachPoint, parent: int, handle: int, priority: int
     ) -> None:
-        # Before the program's fd is duplicated: it raises OverflowError for what is no index.
-        self.hook = _hook(index, point, parent)
         super().__init__(index, program_fd)
+        self.hook = _hook(index, point, parent)
         self.options = _options(handle, priority)
 
     def _add_qdisc(self) -> int:
