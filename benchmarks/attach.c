@@ -68,7 +68,7 @@ static struct bpf_link *attach(const char *kind)
 	if (IS("tcx"))
 		return bpf_program__attach_tcx(program, if_nametoindex("lo"), NULL);
 	if (IS("netkit"))
-		return bpf_program__attach_netkit(program, if_nametoindex("nk0"), NULL);
+		return bpf_program__attach_netkit(program, if_nametoindex("netkit0"), NULL);
 	if (IS("struct_ops"))
 		return bpf_map__attach_struct_ops(bpf_object__find_map_by_name(object, "on_struct_ops"));
 	if (IS("netfilter")) {
@@ -135,7 +135,7 @@ static void hold(const char *kind)
 	if (IS("tcx"))
 		require(bpf_program__attach_tcx(held, if_nametoindex("lo"), NULL));
 	else if (IS("netkit"))
-		require(bpf_program__attach_netkit(held, if_nametoindex("nk0"), NULL));
+		require(bpf_program__attach_netkit(held, if_nametoindex("netkit0"), NULL));
 	else if (held)
 		require(bpf_program__attach(held));
 	else if (IS_RAW_LINK)

@@ -80,10 +80,13 @@ def measured(
 
 
 def in_namespace(command: list[str]) -> list[str]:
-    """A command in a network namespace of its own, with the devices that programs attach to."""
+    """A command in a network namespace of its own, with the devices that programs attach to.
+
+    The kernel calls the peer of a netkit device nk0 by itself, so that the device needs another name.
+    """
     script = (
         "ip link set lo up; ip link add v0 type veth peer name v1; "
-        'ip link add nk0 type netkit 2>/dev/null; exec "$0" "$@"'
+        'ip link add netkit0 type netkit 2>/dev/null; exec "$0" "$@"'
     )
     return ["unshare", "--net", "sh", "-c", script, *command]
 
@@ -183,7 +186,7 @@ def attaching(
         "struct_ops": lambda: link.attach_struct_ops(obj.maps["on_struct_ops"]),
         "xdp": lambda: link.attach_xdp(program, loopback),
         "tcx": lambda: link.attach_tcx(program, loopback),
-        "netkit": lambda: link.attach_netkit(program, "nk0"),
+        "netkit": lambda: link.attach_netkit(program, "netkit0"),
         "netfilter": lambda: link.attach_netfilter(program, family=family, hook=hook, priority=1),
     }
     return calls[kind]
@@ -202,7 +205,7 @@ def held(obj: Any, kind: str, attach: Callable[[], Any]) -> list[Any]:
     if kind == "tcx":
         return [programs["held_tcx"].attach("lo")]
     if kind == "netkit":
-        return [programs["held_netkit"].attach("nk0")]
+        return [programs["held_netkit"].attach("netkit0")]
     if f"held_{kind}" in programs:
         return [programs[f"held_{kind}"].attach()]
     if kind == "netfilter":
