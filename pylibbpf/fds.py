@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol
 
 from ._native import open_fd
-from .errors import PermissionDeniedError, from_errno
+from .errors import BpfError, NotFoundError, PermissionDeniedError, from_errno
 from .permissions import needs_sys_admin
 
 if TYPE_CHECKING:
@@ -71,10 +72,17 @@ def open_by_id(function: Callable[..., Any], id: int, what: str) -> Handle:
         what: its kind in words, for errors.
 
     Raises:
-        NotFoundError: there is none.
+        NotFoundError: there is none, or it is a link that is still being attached.
         PermissionDeniedError: the process lacks CAP_SYS_ADMIN.
     """
-    return open_as_admin("Opening by id", function, id, operation=f"open {what}", subject=f"id {id}")
+    operation, subject = f"open {what}", f"id {id}"
+    try:
+        return open_as_admin("Opening by id", function, id, operation=operation, subject=subject)
+    except BpfError as error:
+        # A link has an id before it is attached (kernel/bpf/syscall.c:bpf_link_by_id).
+        if error.errno != errno.EAGAIN:
+            raise
+        raise NotFoundError(errno.EAGAIN, operation, subject, hint="It is not attached yet.") from None
 
 
 def open_as_admin(

@@ -60,6 +60,8 @@ def maps() -> Iterator[MapInfo]:
 def links() -> Iterator[LinkInfo]:
     """Every link, by id, each in the class of its type. Needs CAP_SYS_ADMIN (5.8).
 
+    A link that vanishes meanwhile, or is not attached yet, is left out.
+
     Programs also attach without a link: see `perf_attachments`, and `link.query` for cgroups, devices
     and the like.
 
@@ -91,7 +93,7 @@ def _each(next_id: Any, get_fd: Any, what: str, read: Callable[[int], T]) -> Ite
         try:
             handle = open_by_id(get_fd, id, what)
         except NotFoundError:
-            continue  # it has gone since
+            continue  # it has gone since, or is not attached yet
         try:
             with handle as fd:
                 info = read(fd)

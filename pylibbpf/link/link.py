@@ -373,7 +373,7 @@ def from_id(id: int) -> Link:
     """The link of that id, in the class of its type. Needs CAP_SYS_ADMIN (BPF_LINK_GET_FD_BY_ID, 5.8).
 
     Raises:
-        NotFoundError: there is none.
+        NotFoundError: there is none, or it is still being attached.
     """
     return Link._of_fd(open_by_id(lib.call_bpf_link_get_fd_by_id, id, "link"), owned=False)
 
@@ -404,11 +404,6 @@ def links() -> Iterator[Link]:
         try:
             link = from_id(id[0])
         except NotFoundError:
-            continue
-        except BpfError as error:
-            # It has an id, and is not attached yet (kernel/bpf/syscall.c:bpf_link_by_id).
-            if error.errno == errno.EAGAIN:
-                continue
-            raise
+            continue  # it has gone since, or is not attached yet
         with link:
             yield link
