@@ -126,6 +126,7 @@ class Btf:
         "_label",
         "_module",
         "_owns_base",
+        "_without_odd_enums",
     )
 
     def __init__(
@@ -148,6 +149,7 @@ class Btf:
         # libbpf's dump and alignment take for granted what the kernel checks for its own BTF.
         self._check_needed = not trusted
         self._codecs: dict[object, Any] = {}
+        self._without_odd_enums: set[int] = set()  # types that libbpf formats well, by their ids
         self._indexed: Index | None = None
 
     # --- where BTF comes from -----------------------------------------------
@@ -791,9 +793,10 @@ class Btf:
 
         Raises:
             ValueError: the data is not as long as the type.
-            NotSupportedError: the type has no values, like a function.
+            NotSupportedError: the type has no values, like a function; or it has an enum that is not
+                aligned, as a packed struct may, for which libbpf writes 0.
         """
-        from .dump import format_data
+        from .format import format_data
 
         return format_data(self, self._type(of), data, compact=compact, names=names, zeroes=zeroes)
 

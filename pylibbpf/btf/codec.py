@@ -494,6 +494,7 @@ def codec_for(btf: Btf, type_id: int) -> Codec:
 
 
 _MODIFIERS = (Const, Volatile, Restrict, TypeTag, Var)
+_SCALARS = (Int, Enum, Float, Ptr)
 
 
 def _make(of: Type, within: list[Type], name: str = "") -> Codec:
@@ -522,6 +523,8 @@ def _make(of: Type, within: list[Type], name: str = "") -> Codec:
     elif isinstance(of, Array):
         codec = _make_array(of, within, name)
     else:
+        if not isinstance(of, _SCALARS) and any(isinstance(whole, (Composite, Array)) for whole in within):
+            raise malformed(f"type [{of.id}]", f"{of} has no values, and is part of type [{within[-2].id}]")
         codec = _make_scalar(of, f"enum {name}" if name and not of.name and isinstance(of, Enum) else str(of))
     codecs[of.id] = codec
     return codec

@@ -138,3 +138,50 @@ def test_values_are_formatted_as_libbpf_does(btf: Btf) -> None:
             btf.format("point", bytes(size))
     with pytest.raises(errors.FormatError):
         btf.format("handle", b"")
+
+
+class Odd:
+    """A packed struct whose enum is not aligned, and types that it is part of."""
+
+    def __init__(self) -> None:
+        raw = self.raw = RawBtf()
+        char, color = raw.integer("char", 1, SIGNED), raw.enum("color", 4, {"BLUE": 7})
+        self.char, self.color = char, color
+        self.packed = raw.struct("packed", 6, ("a", char, 0), ("color", color, 8), ("b", char, 40))
+        self.array = raw.array(self.packed, 3)
+        self.outer = raw.struct("outer", 8, ("a", char, 0), ("inner", self.packed, 16))
+        self.alias = raw.refer(Kind.TYPEDEF, self.packed, "alias")
+        self.section = raw.datasec(".data", 6, (raw.var("one", self.packed), 0, 6))
+
+
+@pytest.mark.parametrize("name", ["packed", "array", "outer", "alias", "section"])
+def test_an_enum_that_libbpf_would_write_as_zero_is_refused(name: str) -> None:
+    odd = Odd()
+    of = getattr(odd, name)
+    with Btf.from_bytes(bytes(odd.raw)) as btf:
+        for _ in range(2):
+            with pytest.raises(errors.NotSupportedError, match="enum that is not aligned"):
+                btf.format(of, bytes(btf.size_of(of)))
+        assert btf.codec(odd.packed).decode(struct.pack("=BIB", 1, 7, 2)).color == 7
+
+
+def test_an_aligned_enum_of_a_packed_struct_is_formatted() -> None:
+    raw = RawBtf()
+    char, color = raw.integer("char", 1, SIGNED), raw.enum("color", 4, {"BLUE": 7})
+    packed = raw.struct("packed", 5, ("color", color, 0), ("a", char, 32))
+    outer = raw.struct("outer", 9, ("a", char, 0), ("inner", packed, 32))
+    pair = raw.array(packed, 2)
+    with Btf.from_bytes(bytes(raw)) as btf:
+        for _ in range(2):
+            shown = btf.format(packed, struct.pack("=Ib", 7, 1), names=False)
+            assert shown == "{BLUE,1,}"
+        assert btf.format(outer, struct.pack("=b3xIb", 1, 7, 2), names=False) == "{1,{BLUE,2,},}"
+        with pytest.raises(errors.NotSupportedError, match="enum that is not aligned"):
+            btf.format(pair, bytes(10))
+
+
+def test_an_enum_without_bytes_is_refused() -> None:
+    raw = RawBtf()
+    color = raw.enum("color", 0, {})
+    with Btf.from_bytes(bytes(raw)) as btf, pytest.raises(errors.NotSupportedError, match="has no bytes"):
+        btf.format(color, b"")

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+"""Values as libbpf writes them."""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING
+
+from .._native import ffi, lib
+from ..errors import NotSupportedError
+from .dump import written
+from .types import (
+    Array,
+    Composite,
+    Const,
+    DataSec,
+    Enum,
+    Restrict,
+    Typedef,
+    TypeTag,
+    Var,
+    Volatile,
+    malformed,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .btf import Btf, Buffer
+    from .types import Type
+
+# What is as its target is.
+_ALIASES = (Typedef, Const, Volatile, Restrict, TypeTag, Var)
+# No alignment of an enum is larger.
+_BOUND = 8
+
+
+def format_data(btf: Btf, of: Type, data: Buffer, *, compact: bool, names: bool, zeroes: bool) -> str:
+    """A value of a type as libbpf writes it."""
+    size = of.size
+    given = memoryview(data).nbytes
+    if given != size:
+        raise ValueError(f"{of} takes {size} bytes, not {given}")
+    btf._check()
+    if isinstance(of, DataSec):
+        _refuse_outside(of)
+    _refuse_enums_off_bounds(of)
+    # libbpf reads a whole int around a bitfield, also at the end of a packed struct
+    # (btf_dump.c:btf_dump_get_bitfield_value).
+    copy = ffi.new("char[]", size + 16)
+    ffi.memmove(copy, data, size)
+    with btf._handle as pointer:
+        return written(
+            "format a value of",
+            f"'{of}'",
+            lib.glue_btf_dump_data,
+            pointer,
+            of.id,
+            copy,
+            size,
+            compact,
+            not names,
+            zeroes,
+        )
+
+
+def _refuse_outside(section: DataSec) -> None:
+    """Raises FormatError for a variable outside of its section: libbpf would read it there."""
+    for variable in section.variables:
+        if variable.offset + section.btf.size_of(variable.type) > section.size:
+            raise malformed(f"type [{section.id}]", f"variable '{variable.name}' lies outside of its section")
+
+
+def _refuse_enums_off_bounds(of: Type) -> None:
+    """Raises NotSupportedError for a packed struct with an enum that libbpf would write as 0.
+
+    Where an enum is not aligned, libbpf 1.7 reads it as a bitfield of 0 bits, and shifts by 64
+    (btf_dump.c:btf_dump_get_enum_value). One of 0 bytes it never finds aligned.
+    """
+    known = of.btf._without_odd_enums
+    if of.id in known:
+        return
+    if any(not size or place % size for place, size in _enums(of, {})):
+        raise NotSupportedError(
+            errno.EOPNOTSUPP,
+            "format a value of",
+            f"'{of}'",
+            hint="libbpf writes 0 for an enum that is not aligned, as in a packed struct, or has no bytes. "
+            "The value of codec(...).decode(...) has it.",
+        )
+    known.add(of.id)
+
+
+def _enums(of: Type, known: dict[int, set[tuple[int, int]]]) -> set[tuple[int, int]]:
+    """Where a type has enums, bitfields left out: each place modulo 8, and its bytes."""
+    found = known.get(of.id)
+    if found is None:
+        known[of.id] = found = set(_enums_inside(of, known))
+    return found
+
+
+def _enums_inside(of: Type, known: dict[int, set[tuple[int, int]]]) -> Iterator[tuple[int, int]]:
+    if isinstance(of, Enum):
+        yield 0, of.size
+    elif isinstance(of, _ALIASES):
+        yield from _enums(of.type, known)
+    elif isinstance(of, Array):
+        stride = of.btf.size_of(of.type)
+        for place, size in _enums(of.type, known):
+            for index in range(min(of.length, _BOUND)):
+                yield (place + index * stride) % _BOUND, size
+    else:
+        parts = of.members if isinstance(of, Composite) else of.variables if isinstance(of, DataSec) else ()
+        for part in parts:
+            if not getattr(part, "bitfield_size", 0):
+                for place, size in _enums(part.type, known):
+                    yield (place + part.offset) % _BOUND, size
