@@ -28,7 +28,7 @@ _MAX_DEPTH = 256
 _MAX_SPELLED = 1 << 20
 _MAX_SPELLED_IN_ALL = 1 << 24
 # Bytes of holes, which libbpf fills with a member for each 8.
-_MAX_HOLES = 1 << 24
+_MAX_HOLES = 1 << 21
 # libbpf counts the bits of a struct in an int.
 _MAX_STRUCT_SIZE = (1 << 28) - 1
 
