@@ -60,8 +60,9 @@ check_programs() {
 install_packages() {
 	export DEBIAN_FRONTEND=noninteractive
 	echo "installing$packages"
+	# Another apt may be at work: it is waited for.
 	# shellcheck disable=SC2086
-	set -- apt-get -qq -y -oDpkg::Use-Pty=0 install --no-install-recommends $packages
+	set -- apt-get -qq -y -oDpkg::Use-Pty=0 -oDPkg::Lock::Timeout=300 install --no-install-recommends $packages
 	"$@" </dev/null >/dev/null 2>&1 && return
 	apt-get -qq update </dev/null && "$@" </dev/null >/dev/null
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import gc
 import os
+import secrets
 import shutil
 import subprocess
 import sys
@@ -13,11 +14,15 @@ import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pylibbpf import _native
 from tests import requirements
+
+if TYPE_CHECKING:
+    from pylibbpf.maps import Variable
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -51,17 +56,62 @@ def open_fds() -> dict[int, str]:
 
 
 def eventually(condition: Callable[[], bool]) -> None:
-    """Waits for what the kernel does in its own time: 5.10 puts a pin's object after an RCU grace period."""
+    """Waits for what the kernel does in its own time: 5.10 puts a pin's object after an RCU grace period.
+
+    Whoever lists the links or programs of the machine opens each of them for a moment: a monitor, or the
+    tests of another checkout. What was closed meanwhile ends when they close it.
+    """
     deadline = time.monotonic() + 20
     while not condition():
         assert time.monotonic() < deadline, "it never came true"
         time.sleep(0.01)
 
 
+def eventually_unmoved(counts: Callable[[], object], call: Callable[[], object]) -> None:
+    """Waits until a call leaves counts as they are: see `eventually` for who keeps a program attached."""
+
+    def unmoved() -> bool:
+        before = counts()
+        call()
+        return counts() == before
+
+    eventually(unmoved)
+
+
+def eventually_unwritten(variable: Variable, call: Callable[[], object]) -> None:
+    """Waits until a call makes no program write a variable, which is 0 from then on: see `eventually`."""
+
+    def unwritten() -> bool:
+        variable.value = 0
+        call()
+        return bool(variable.value == 0)
+
+    eventually(unwritten)
+
+
 def program_ids() -> set[int]:
     """The ids of all programs that the kernel has."""
+    return _ids(_native.lib.bpf_prog_get_next_id)
+
+
+def link_ids() -> set[int]:
+    """The ids of all links that the kernel has; none is opened for it, as `bpf.link.links` does."""
+    return _ids(_native.lib.bpf_link_get_next_id)
+
+
+def renamed(image: bytes, name: bytes) -> tuple[bytes, str]:
+    """A compiled object with one of its names replaced by one that nobody else uses, and that name.
+
+    Other processes load programs too, another copy of the tests the same ones: by such a name ours is found.
+    """
+    assert name in image
+    own = (b"p" + secrets.token_hex(8).encode())[: len(name)]
+    return image.replace(name, own), own.decode()
+
+
+def _ids(get_next_id: Callable[[int, Any], int]) -> set[int]:
     ids, next_id = set(), _native.ffi.new("uint32_t *")
-    while _native.lib.bpf_prog_get_next_id(next_id[0], next_id) == 0:
+    while get_next_id(next_id[0], next_id) == 0:
         ids.add(next_id[0])
     return ids
 
@@ -111,16 +161,14 @@ def bpf_object() -> Callable[[str], Path]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def tracefs() -> Iterator[None]:
-    """The tracing file system where libbpf looks for it, for the tests that attach tracepoints."""
+def tracefs() -> None:
+    """The tracing file system where libbpf looks for it, for the tests that attach tracepoints.
+
+    It stays mounted: other tests that run at the same time may use it by then.
+    """
     path = Path("/sys/kernel/tracing")
-    if (path / "events").exists() or os.geteuid() != 0 or not path.exists():
-        yield
-        return
-    mounted = subprocess.run(["mount", "-t", "tracefs", "tracefs", str(path)], check=False).returncode == 0
-    yield
-    if mounted:
-        subprocess.run(["umount", "-l", str(path)], check=True)
+    if os.geteuid() == 0 and path.exists() and not (path / "events").exists():
+        subprocess.run(["mount", "-t", "tracefs", "tracefs", str(path)], check=False)
 
 
 @pytest.fixture(scope="session")

@@ -82,9 +82,17 @@ def test_run_statistics_are_counted_while_they_are_on(loaded: Object) -> None:
         program.test_run(bytes(64))
         assert runs() > before
     assert statistics.closed
-    counted = runs()
+
+
+@pytest.mark.needs("own_kernel")  # they are on while anybody wants them
+def test_run_statistics_are_not_counted_any_more_when_they_are_off(loaded: Object) -> None:
+    program = loaded.programs["count"]
+    with kernel.run_statistics():
+        program.test_run(bytes(64))
+    counted = program.stats().run_count
+    assert counted > 0
     program.test_run(bytes(64))
-    assert runs() == counted
+    assert program.stats().run_count == counted
 
 
 def test_every_map_is_there(loaded: Object) -> None:

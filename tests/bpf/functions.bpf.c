@@ -35,14 +35,16 @@ int BPF_PROG(run_fentry_tests)
 SEC("?fentry/bpf_fentry_test1")
 int BPF_PROG(entered, int a)
 {
-	__sync_fetch_and_add(&entered_runs, a);
+	if (is_target())
+		__sync_fetch_and_add(&entered_runs, a);
 	return 0;
 }
 
 SEC("?fentry/bpf_fentry_test1")
 int BPF_PROG(entered_with_cookie, int a)
 {
-	cookie = bpf_get_attach_cookie(ctx);
+	if (is_target())
+		cookie = bpf_get_attach_cookie(ctx);
 	return 0;
 }
 
@@ -63,14 +65,16 @@ int left_module(void *ctx)
 SEC("?fexit/bpf_fentry_test1")
 int BPF_PROG(returned, int a, int result)
 {
-	__sync_fetch_and_add(&returned_runs, result - a);
+	if (is_target())
+		__sync_fetch_and_add(&returned_runs, result - a);
 	return 0;
 }
 
 SEC("?fsession/bpf_fentry_test1")
 int BPF_PROG(session, int a)
 {
-	__sync_fetch_and_add(&session_runs, 1);
+	if (is_target())
+		__sync_fetch_and_add(&session_runs, 1);
 	return 0;
 }
 

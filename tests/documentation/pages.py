@@ -92,9 +92,10 @@ def _without_varying(text: str) -> str:
 
 
 def environment() -> dict[str, str]:
-    """The reader's: the commands of this Python's environment come first."""
+    """The reader's: the commands of this Python's environment come first, and Python buffers its output."""
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    return os.environ | {"PATH": path, "PYTHONPATH": str(ROOT), "COLUMNS": "80", "PYTHONWARNINGS": "default"}
+    own = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    return own | {"PATH": path, "PYTHONPATH": str(ROOT), "COLUMNS": "80", "PYTHONWARNINGS": "default"}
 
 
 def main() -> int:

@@ -6,10 +6,12 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import select
 import socket
 import subprocess
 from collections.abc import Iterator
 
+from tests.conftest import eventually
 from tests.link.places import Namespace
 
 NEAR, FAR = "10.99.0.1", "10.99.0.2"
@@ -41,10 +43,7 @@ class Cable:
 
     def enter_near(self) -> None:
         """Makes the near namespace that of the program that is executed next."""
-        clone_newnet = 0x40000000
-        libc = ctypes.CDLL(None, use_errno=True)
-        if libc.setns(self.near.fd, clone_newnet):
-            raise OSError(ctypes.get_errno(), "setns")
+        enter(self.near)
 
     def receiver(self) -> socket.socket:
         """A socket in the near namespace, bound to a port of its own."""
@@ -66,6 +65,14 @@ class Cable:
         self.far.close()
 
 
+def enter(namespace: Namespace) -> None:
+    """Makes a namespace that of the program that is executed next."""
+    clone_newnet = 0x40000000
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.setns(namespace.fd, clone_newnet):
+        raise OSError(ctypes.get_errno(), "setns")
+
+
 @contextlib.contextmanager
 def cable() -> Iterator[Cable]:
     """Two network namespaces with a cable between them."""
@@ -74,6 +81,24 @@ def cable() -> Iterator[Cable]:
         yield own
     finally:
         own.close()
+
+
+def first_that_arrives(
+    sender: socket.socket, payload: bytes, receiver: socket.socket
+) -> tuple[bytes, tuple[str, int]]:
+    """Sends until something arrives, and returns that with the address that it came from.
+
+    Whoever lists the links of the machine opens each for a moment: one that its owner closes meanwhile acts
+    until then.
+    """
+
+    def arrives() -> bool:
+        sender.sendto(payload, receiver.getsockname())
+        return bool(select.select([receiver], [], [], 0.1)[0])
+
+    eventually(arrives)
+    received: tuple[bytes, tuple[str, int]] = receiver.recvfrom(100)
+    return received
 
 
 def is_empty(receiver: socket.socket) -> bool:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import IO
 
 from tests.conftest import ROOT
@@ -19,14 +20,17 @@ from tests.conftest import ROOT
 DEADLINE = 120
 
 
-def command(name: str, *arguments: object) -> list[str]:
-    """The command line of an example. What it forgets to close is on its stderr."""
+def command(name: str | Path, *arguments: object) -> list[str]:
+    """The command line of an example by its name, or of a copy by its path without .py.
+
+    What it forgets to close is on its stderr.
+    """
     path = str(ROOT / "examples" / f"{name}.py")
     return [sys.executable, "-W", "default", path, *map(str, arguments)]
 
 
 def run(
-    name: str, *arguments: object, preexec: Callable[[], None] | None = None
+    name: str | Path, *arguments: object, preexec: Callable[[], None] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Runs an example to its end."""
     return subprocess.run(
@@ -35,7 +39,7 @@ def run(
     )  # fmt: skip
 
 
-def output(name: str, *arguments: object) -> list[str]:
+def output(name: str | Path, *arguments: object) -> list[str]:
     """The lines of an example that ends by itself, well and without complaint."""
     done = run(name, *arguments)
     assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
@@ -44,7 +48,7 @@ def output(name: str, *arguments: object) -> list[str]:
 
 @contextlib.contextmanager
 def running(
-    name: str, *arguments: object, preexec: Callable[[], None] | None = None
+    name: str | Path, *arguments: object, preexec: Callable[[], None] | None = None
 ) -> Iterator[subprocess.Popen[str]]:
     """An example that runs until Ctrl-C, or until its input ends."""
     process = subprocess.Popen(

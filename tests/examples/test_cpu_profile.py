@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.examples.running import assert_advises, give_up_rights, run
+from tests.conftest import eventually
+from tests.examples.running import assert_advises, give_up_rights, run, running, stream
 from tests.symbols.programs import compile_c
 
 pytestmark = pytest.mark.needs("root", "vmlinux_btf")
@@ -22,20 +25,33 @@ int main(void) { work(); }
 """
 
 
+def cpu_seconds(pid: int) -> float:
+    """How long a process was executed."""
+    times = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]  # utime, stime
+    return sum(map(int, times)) / os.sysconf("SC_CLK_TCK")
+
+
 def profile(*command: object) -> dict[tuple[str, ...], int]:
-    """How often each stack of a busy program was seen, the outermost function first."""
-    with subprocess.Popen([*map(str, command)], stderr=subprocess.DEVNULL) as process:
+    """How often each stack of a busy program was seen while a CPU had it for a second.
+
+    The outermost function is the first.
+    """
+    with subprocess.Popen([*map(str, command)], stderr=subprocess.DEVNULL) as busy:
         try:
-            done = run("cpu_profile", "--pid", process.pid, "--seconds", 1)
+            with running("cpu_profile", "--pid", busy.pid) as process:
+                assert stream(process.stderr).readline() == "taking samples\n"
+                begin = cpu_seconds(busy.pid)
+                eventually(lambda: cpu_seconds(busy.pid) - begin >= 1)
+                process.send_signal(signal.SIGINT)
+                written, errors = process.communicate()
         finally:
-            process.kill()
-    assert done.returncode == 0, done.stderr
+            busy.kill()
+    assert process.returncode == 0, errors
     found = {}
-    for line in done.stdout.splitlines():
+    for line in written.splitlines():
         stack, count = re.fullmatch(r"(.+) (\d+)", line).groups()  # type: ignore[union-attr]
         found[tuple(stack.split(";"))] = int(count)
-    summary = f"{sum(found.values())} samples of {len(found)} stacks"
-    assert done.stderr.splitlines() == ["taking samples", summary]
+    assert errors == f"{sum(found.values())} samples of {len(found)} stacks\n"
     return found
 
 
@@ -58,6 +74,13 @@ def test_the_functions_of_the_kernel_are_named() -> None:
     found = profile("dd", "if=/dev/zero", "of=/dev/null", "bs=65536")
     assert all(comm == "dd" for comm, *_ in found)
     assert any("vfs_read_[k]" in functions for functions in found), found
+
+
+@pytest.mark.host("needs no particular kernel")
+def test_it_ends_after_the_time_given() -> None:
+    done = run("cpu_profile", "--seconds", 0.1)
+    assert done.returncode == 0, done.stderr
+    assert re.fullmatch(r"taking samples\n\d+ samples of \d+ stacks\n", done.stderr)
 
 
 @pytest.mark.host("needs no particular kernel")

@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import pytest
 
@@ -30,20 +33,43 @@ def run(*arguments: str, unprivileged: bool = False) -> subprocess.CompletedProc
     )  # fmt: skip
 
 
-def test_a_process_that_does_nothing_else_is_among_the_busiest() -> None:
-    with subprocess.Popen([sys.executable, "-c", BUSY], stdout=subprocess.PIPE, text=True) as busy:
+@contextlib.contextmanager
+def busy() -> Iterator[int]:
+    """The pid of a process that makes system calls, and does nothing else."""
+    with subprocess.Popen([sys.executable, "-c", BUSY], stdout=subprocess.PIPE, text=True) as process:
         try:
-            assert busy.stdout is not None
-            assert busy.stdout.readline() == f"{busy.pid}\n"
-            done = run("--seconds", "0.5")
+            assert process.stdout is not None
+            assert process.stdout.readline() == f"{process.pid}\n"
+            yield process.pid
         finally:
-            busy.kill()
+            process.kill()
+
+
+def table(*arguments: str) -> tuple[dict[int, int], int]:
+    """The calls of each process, in the order in which they are shown, and all calls."""
+    done = run(*arguments)
     assert (done.returncode, done.stderr) == (0, "")
-    header, *rows, total = (line.split(maxsplit=2) for line in done.stdout.splitlines())
-    assert header == ["PID", "CALLS", "NAME"]
-    calls = {int(pid): int(count) for pid, count, _ in rows}
-    assert len(calls) <= 10
-    assert 100 <= calls[busy.pid] <= sum(calls.values()) <= int(total[0])
+    header, *rows, total = done.stdout.splitlines()
+    assert header.split() == ["PID", "CALLS", "NAME"]
+    calls = {int(pid): int(count) for pid, count, *_ in map(str.split, rows)}
+    assert len(calls) == len(rows)
+    assert [*calls.values()] == sorted(calls.values(), reverse=True)
+    words = re.fullmatch(r"(\d+) system calls in all", total)
+    assert words
+    return calls, int(words[1])
+
+
+def test_a_process_that_does_nothing_else_is_among_the_busiest() -> None:
+    with busy() as pid:
+        # As many as there can be: others may be busier, and the machine slow.
+        calls, total = table("--seconds", "0.5", "--top", "10240")
+    assert 100 <= calls[pid] <= sum(calls.values()) <= total
+
+
+def test_no_more_processes_are_shown_than_wanted() -> None:
+    with busy():
+        assert 1 <= len(table("--seconds", "0.5", "--top", "3")[0]) <= 3
+        assert 1 <= len(table("--seconds", "0.5")[0]) <= 10
 
 
 def test_without_rights_it_says_which_it_needs() -> None:

@@ -4,35 +4,46 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import signal
 import socket
 import subprocess
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
-from tests.examples.running import assert_advises, give_up_rights, line_with, run, running, stream
+from tests.examples.network import enter
+from tests.examples.running import assert_advises, give_up_rights, line_with, run, running
+from tests.link.places import Namespace
 
 pytestmark = pytest.mark.needs("root", "vmlinux_btf")
 
 
-def free_ports(count: int) -> list[int]:
-    """Ports where nobody listens."""
-    with contextlib.ExitStack() as stack:
-        servers = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [server.getsockname()[1] for server in servers]
+@pytest.fixture
+def here() -> Iterator[Namespace]:
+    """A network namespace for the example and its clients, where nobody else has ports."""
+    with contextlib.closing(Namespace()) as own:
+        yield own
 
 
-def answer(port: int) -> str:
-    """What a server says to a client; "" if the connection is refused."""
-    try:
-        with socket.create_connection(("127.0.0.1", port)) as client:
-            return client.makefile().read()
-    except ConnectionRefusedError:
-        return ""
+@pytest.fixture
+def there() -> Iterator[Namespace]:
+    """Another one."""
+    with contextlib.closing(Namespace()) as own:
+        yield own
+
+
+def answer(namespace: Namespace, port: int) -> str:
+    """What a server in a namespace says to a client; "" if the connection is refused."""
+
+    def ask() -> str:
+        try:
+            with socket.create_connection(("127.0.0.1", port)) as client:
+                return client.makefile().read()
+        except ConnectionRefusedError:
+            return ""
+
+    return namespace.run(ask)
 
 
 def stop(process: subprocess.Popen[str]) -> str:
@@ -43,31 +54,31 @@ def stop(process: subprocess.Popen[str]) -> str:
     return rest
 
 
-def test_it_steers_connections_until_its_link_closes() -> None:
-    first, second, other = free_ports(3)
-    assert answer(first) == answer(second) == ""
-    with running("sk_lookup", first, second) as process:
+def test_it_steers_connections_until_its_link_closes(here: Namespace) -> None:
+    assert answer(here, 7001) == answer(here, 7002) == ""
+    with running("sk_lookup", 7001, 7002, preexec=lambda: enter(here)) as process:
         line_with(process, "answering 2 ports in /proc/self/ns/net")
-        assert answer(first) == f"This is port {first}.\n"
-        assert answer(second) == f"This is port {second}.\n"
-        assert answer(other) == ""
-        assert line_with(process, f"connected to port {second}") == f"127.0.0.1 connected to port {second}"
+        assert answer(here, 7001) == "This is port 7001.\n"
+        assert answer(here, 7002) == "This is port 7002.\n"
+        assert answer(here, 7003) == ""
+        assert line_with(process, "connected to port 7002") == "127.0.0.1 connected to port 7002"
         assert stop(process) == "connections steered: 2\n"
-    assert answer(first) == answer(second) == ""
+    assert answer(here, 7001) == answer(here, 7002) == ""
 
 
-def test_it_steers_connections_in_another_network_namespace() -> None:
-    (port,) = free_ports(1)
-    with network_namespace() as path, running("sk_lookup", port, "--netns", path) as process:
+def test_it_steers_connections_in_another_network_namespace(here: Namespace, there: Namespace) -> None:
+    path = f"/proc/{os.getpid()}/fd/{there.fd}"
+    with running("sk_lookup", 7001, "--netns", path, preexec=lambda: enter(here)) as process:
         line_with(process, f"answering 1 ports in {path}")
-        assert answer(port) == ""
-        assert inside(path, lambda: answer(port)) == f"This is port {port}.\n"
-        assert stop(process) == f"127.0.0.1 connected to port {port}\nconnections steered: 1\n"
-        assert inside(path, lambda: answer(port)) == ""
+        assert answer(here, 7001) == ""
+        assert answer(there, 7001) == "This is port 7001.\n"
+        assert stop(process) == "127.0.0.1 connected to port 7001\nconnections steered: 1\n"
+    assert answer(there, 7001) == ""
 
 
-def test_a_range_of_ports_is_taken() -> None:
-    with running("sk_lookup", "7000-7009", "--netns", "/proc/self/ns/net") as process:
+def test_a_range_of_ports_is_taken(here: Namespace) -> None:
+    arguments = ("7000-7009", "--netns", "/proc/self/ns/net")
+    with running("sk_lookup", *arguments, preexec=lambda: enter(here)) as process:
         line_with(process, "answering 10 ports")
 
 
@@ -85,37 +96,3 @@ def test_what_are_no_ports_is_refused(ports: str) -> None:
     done = run("sk_lookup", ports)
     assert done.returncode == 2
     assert f"invalid ports value: '{ports}'" in done.stderr
-
-
-@contextlib.contextmanager
-def network_namespace() -> Iterator[str]:
-    """The path of a network namespace of its own, with a loopback interface."""
-    script = "ip link set lo up && echo up && exec cat"
-    with subprocess.Popen(
-        ["unshare", "--net", "sh", "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as holder:
-        try:
-            assert stream(holder.stdout).readline() == "up\n"
-            yield f"/proc/{holder.pid}/ns/net"
-        finally:
-            holder.kill()
-
-
-def inside(path: str, action: Callable[[], str]) -> str:
-    """The result of an action on a thread in a network namespace."""
-    clone_newnet = 0x40000000
-    libc = ctypes.CDLL(None, use_errno=True)
-    results = []
-
-    def work() -> None:
-        fd = os.open(path, os.O_RDONLY)
-        try:
-            assert libc.setns(fd, clone_newnet) == 0, os.strerror(ctypes.get_errno())
-        finally:
-            os.close(fd)
-        results.append(action())
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    thread.join()
-    return results[0]

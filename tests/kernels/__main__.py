@@ -84,9 +84,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--deadline",
         type=float,
-        default=5400,
+        default=14400,
         metavar="SECONDS",
-        help="stop a guest after this (default: 5400)",
+        help="stop a guest after this (default: 14400); each test has a deadline of its own inside",
     )
     parser.add_argument("--refresh", action="store_true", help="ask the archive for newer versions now")
     parser.add_argument("--emulate", action="store_true", help="do not use KVM, even where it boots a kernel")

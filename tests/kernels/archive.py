@@ -7,6 +7,7 @@ configuration names. That configuration is only read, and nothing is installed.
 
 from __future__ import annotations
 
+import errno
 import functools
 import os
 import platform
@@ -23,6 +24,9 @@ from pathlib import Path
 APT = Path("/etc/apt")
 DEBIAN_KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 DEBIAN_ALIASES = {"oldoldstable", "oldstable", "stable", "testing", "unstable", "sid"}
+
+# The versions of a kernel in the cache, without those that another run is about to put there.
+VERSIONS = "[!.]*/release"
 
 # The archive is asked again for a newer version after this many seconds; until then the cache serves.
 CACHE_LIFETIME = 7 * 24 * 3600
@@ -100,7 +104,7 @@ def cache_directory() -> Path:
 
 
 def _cached(kernel: Kernel, directory: Path) -> BootFiles | None:
-    versions = [entry.parent.name for entry in directory.glob("*/release")]
+    versions = [entry.parent.name for entry in directory.glob(VERSIONS)]
     if not versions:
         return None
     newest = directory / newest_version(versions)
@@ -313,8 +317,15 @@ class Archive:
         shutil.move(next(unpacked.rglob("vmlinuz*")), partial / "vmlinuz")
         shutil.move(next(unpacked.rglob("modules/*/kernel")), partial / "modules")
         (partial / "release").write_text(package.release)
-        outdated = [entry.parent for entry in directory.glob("*/release") if entry.parent != partial]
-        partial.rename(directory / package.version)
+        wanted = directory / package.version
+        outdated = [entry.parent for entry in directory.glob(VERSIONS) if entry.parent != wanted]
+        try:
+            partial.rename(wanted)
+        except OSError as error:
+            # Another run was faster: what it put there is the same.
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST) or not (wanted / "release").exists():
+                raise
+            shutil.rmtree(partial)
         for old in outdated:
             shutil.rmtree(old, ignore_errors=True)
 

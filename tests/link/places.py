@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import fcntl
 import os
 import socket
 import struct
 import subprocess
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +20,7 @@ from typing import TypeVar
 import pytest
 
 from tests import requirements
+from tests.conftest import eventually
 
 T = TypeVar("T")
 
@@ -28,7 +31,7 @@ _IFF_UP = 1
 
 
 class Cgroup:
-    """A cgroup of the tests' own, with sockets that belong to it.
+    """A cgroup of the tests' own below another, with sockets that belong to it.
 
     Attributes:
         path: its directory.
@@ -36,9 +39,8 @@ class Cgroup:
         receiver: a UDP socket outside.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        path.mkdir()
+    def __init__(self, parent: Path) -> None:
+        self.path = new_cgroup(parent)
         self.receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.receiver.bind(("127.0.0.1", 0))
         self.receiver.settimeout(20)
@@ -69,7 +71,22 @@ class Cgroup:
     def close(self) -> None:
         self.sender.close()
         self.receiver.close()
-        self.path.rmdir()
+        eventually(self._is_removed)
+
+    def _is_removed(self) -> bool:
+        """Removes it, unless a thread that is still ending is in it."""
+        try:
+            self.path.rmdir()
+        except OSError as error:
+            if error.errno != errno.EBUSY:
+                raise
+            return False
+        return True
+
+
+def new_cgroup(parent: Path) -> Path:
+    """Makes a cgroup that nobody else has."""
+    return Path(tempfile.mkdtemp(prefix="pylibbpf-", dir=parent))
 
 
 @pytest.fixture(scope="session")
@@ -85,7 +102,7 @@ def cgroup_file_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pat
 @pytest.fixture
 def own_cgroup(cgroup_file_system: Path) -> Iterator[Cgroup]:
     """An empty cgroup."""
-    cgroup = Cgroup(cgroup_file_system / f"pylibbpf-network-{os.getpid()}")
+    cgroup = Cgroup(cgroup_file_system)
     yield cgroup
     cgroup.close()
 
@@ -177,6 +194,22 @@ def connection() -> Iterator[Connection]:
     own.close()
 
 
+@contextlib.contextmanager
+def on_one_cpu() -> Iterator[int]:
+    """Keeps this thread on one CPU, whose number it gives, and lets it go where it could be before.
+
+    Over loopback packets arrive in the order in which they were sent only if one CPU sent them: each has a
+    queue of its own (net/core/dev.c:enqueue_to_backlog).
+    """
+    allowed = os.sched_getaffinity(0)
+    cpu = min(allowed)
+    os.sched_setaffinity(0, {cpu})
+    try:
+        yield cpu
+    finally:
+        os.sched_setaffinity(0, allowed)
+
+
 class Datagrams:
     """Two UDP sockets in a network namespace, connected over its loopback interface.
 
@@ -198,9 +231,10 @@ class Datagrams:
 
     def send(self) -> bool:
         """Sends a datagram, and says whether it arrived: one to another port follows it and is waited for."""
-        with contextlib.suppress(PermissionError):  # a drop on the way out
-            self._sender.sendto(b"datagram", ("127.0.0.1", self.port))
-        self._sender.sendto(b"behind it", self._follower.getsockname())
+        with on_one_cpu():
+            with contextlib.suppress(PermissionError):  # a drop on the way out
+                self._sender.sendto(b"datagram", ("127.0.0.1", self.port))
+            self._sender.sendto(b"behind it", self._follower.getsockname())
         assert self._follower.recv(100) == b"behind it"
         try:
             return self._receiver.recv(100) == b"datagram"

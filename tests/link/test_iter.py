@@ -19,6 +19,7 @@ from pylibbpf.maps import HashMap
 from pylibbpf.programs import Iter
 from tests import requirements
 from tests.link.harness import LinkConformance, Subject
+from tests.link.places import new_cgroup
 
 Find = Callable[[str], Path]
 
@@ -82,9 +83,9 @@ class TestMapIter(_IterConformance):
 @pytest.fixture
 def cgroup(cgroup_file_system: Path) -> Iterator[Path]:
     """A cgroup with two children."""
-    path = cgroup_file_system / f"pylibbpf-{os.getpid()}"
+    path = new_cgroup(cgroup_file_system)
     children = [path / "first", path / "second"]
-    for directory in (path, *children):
+    for directory in children:
         directory.mkdir()
     yield path
     for directory in (*children, path):

@@ -16,6 +16,7 @@ from pylibbpf.enums import PerfEventType, ProbeAttachMode
 from pylibbpf.link import Link, PerfEventLink, attach_kprobe, attach_kretprobe
 from pylibbpf.link.info import KProbeInfo, PerfEventInfo
 from pylibbpf.programs import KProbe, KRetProbe
+from tests.conftest import eventually, eventually_unwritten
 from tests.link.harness import LinkConformance, older_than
 
 pytestmark = pytest.mark.needs("root", "vmlinux_btf")
@@ -116,7 +117,7 @@ def test_the_section_decides_or_the_caller(obj: bpf.Object, name: str, kind: typ
         assert program.links == (link,)
         assert fires(obj, name)
         link.close()
-        assert not fires(obj, name)
+        eventually(lambda: not fires(obj, name))
 
 
 @pytest.mark.needs("kprobe", "prepare")
@@ -226,6 +227,7 @@ def test_a_cookie_reaches_the_program_or_the_kernel_says_since_when(obj: bpf.Obj
                 assert obj.variables["cookie"].value == cookie
                 if not older_than("6.9"):
                     assert link.info().cookie == cookie  # type: ignore[attr-defined]
+            eventually_unwritten(obj.variables["cookie"], lambda: os.getpgid(0))
 
 
 # --- what is not there ---------------------------------------------------------------------

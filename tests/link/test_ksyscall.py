@@ -15,6 +15,7 @@ from pylibbpf.enums import PerfEventType
 from pylibbpf.link import Link, PerfEventLink, attach_ksyscall
 from pylibbpf.link.info import KProbeInfo, PerfEventInfo
 from pylibbpf.programs import KSyscall
+from tests.conftest import eventually
 from tests.link.harness import LinkConformance, older_than
 
 pytestmark = pytest.mark.needs("root", "vmlinux_btf")
@@ -83,7 +84,7 @@ def test_the_section_decides_or_the_caller(obj: bpf.Object, name: str) -> None:
             wanted = PerfEventType.KRETPROBE if name == "on_return" else PerfEventType.KPROBE
             assert event_type(link) == wanted
         link.close()
-        assert not fires(obj, name)
+        eventually(lambda: not fires(obj, name))
     program.attach(on_return=name == "on_entry")
     assert fires(obj, name)
 

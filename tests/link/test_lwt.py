@@ -15,7 +15,7 @@ import pytest
 import pylibbpf as bpf
 from pylibbpf.programs import LwtIn, LwtOut, LwtSeg6Local, LwtXmit
 from tests.conftest import eventually
-from tests.link.places import Namespace
+from tests.link.places import Namespace, on_one_cpu
 
 pytestmark = pytest.mark.needs("root", "vmlinux_btf", "lwt", "iproute2")
 
@@ -44,9 +44,10 @@ def arrives(sockets: tuple[socket.socket, socket.socket]) -> bool:
     """Whether a datagram does, before the one that takes no such route and is sent behind it."""
     sender, receiver = sockets
     port = receiver.getsockname()[1]
-    with contextlib.suppress(PermissionError):  # a drop on the way out
-        sender.sendto(b"datagram", (ADDRESS, port))
-    sender.sendto(b"last", ("127.0.0.1", port))
+    with on_one_cpu():
+        with contextlib.suppress(PermissionError):  # a drop on the way out
+            sender.sendto(b"datagram", (ADDRESS, port))
+        sender.sendto(b"last", ("127.0.0.1", port))
     if receiver.recv(100) == b"last":
         return False
     assert receiver.recv(100) == b"last"

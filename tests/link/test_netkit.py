@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
@@ -25,20 +26,24 @@ pytestmark = pytest.mark.needs("libbpf_1_3")
 
 
 class Pair:
-    """A netkit device and its peer, both up, and a socket that sends frames into the primary one."""
+    """A netkit device and its peer, both up, and a socket that sends packets into the primary one.
 
-    primary, peer = "pylibbpf1", "pylibbpf2"
+    Nobody else sends any: IPv6 would report groups and ask for routers.
+    """
+
+    # At most 15 characters.
+    primary = f"pynetkit{os.getpid()}"
 
     def __init__(self) -> None:
-        for command in (
-            ["ip", "link", "add", self.primary, "type", "netkit"],
-            ["ip", "link", "set", self.primary, "up"],
-        ):
-            subprocess.run(command, check=True)
+        subprocess.run(["ip", "link", "add", self.primary, "type", "netkit"], check=True)
         self.index = socket.if_nametoindex(self.primary)
         link = Path(f"/sys/class/net/{self.primary}/iflink").read_text()
-        self.peer = next(name for index, name in socket.if_nameindex() if index == int(link))
-        subprocess.run(["ip", "link", "set", self.peer, "up"], check=True)
+        self.peer = socket.if_indextoname(int(link))
+        for device in (self.primary, self.peer):
+            disabled = Path(f"/proc/sys/net/ipv6/conf/{device}/disable_ipv6")
+            if disabled.exists():
+                disabled.write_text("1")
+            subprocess.run(["ip", "link", "set", device, "up"], check=True)
         self.sender = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM)
 
     def send(self) -> None:

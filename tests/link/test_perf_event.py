@@ -26,8 +26,9 @@ from pylibbpf.link import Link, PerfEventLink, attach_perf_event
 from pylibbpf.link.info import EventInfo, PerfEventInfo
 from pylibbpf.perf_event import Breakpoint, RawEvent
 from pylibbpf.programs import PerfEvent
-from tests.conftest import ROOT, eventually, open_fds
+from tests.conftest import ROOT, eventually, eventually_unmoved, eventually_unwritten, open_fds
 from tests.link.harness import LinkConformance, older_than
+from tests.link.places import on_one_cpu
 
 pytestmark = pytest.mark.needs("root", "vmlinux_btf")
 
@@ -97,8 +98,13 @@ def either(request: pytest.FixtureRequest, program: PerfEvent) -> Iterator[PerfE
         yield found
 
 
-def own_threads() -> int:
-    return len(os.listdir("/proc/self/task"))
+def own_threads() -> set[str]:
+    return set(os.listdir("/proc/self/task"))
+
+
+def is_one_for_each(events: PerfEvents, before: set[str], after: set[str]) -> bool:
+    """Whether each thread has a link: those that come or go meanwhile, as pytest's watchdog, may have one."""
+    return len(before & after) <= len(events.links) <= len(before | after)
 
 
 def runs(obj: bpf.Object, call: Callable[[], object], name: str = "on_event") -> int:
@@ -119,7 +125,7 @@ def test_the_program_tracks_its_links(obj: bpf.Object, either: PerfEvent) -> Non
             assert either.links == (link,)
             assert runs(obj, fault) > 0
             either.detach(link)
-            assert runs(obj, fault) == 0
+            eventually(lambda: runs(obj, fault) == 0)
 
 
 @pytest.mark.needs("prepare")
@@ -138,7 +144,7 @@ def test_the_event_may_be_closed_then(obj: bpf.Object, either: PerfEvent) -> Non
     assert runs(obj, fault) > 0
     assert not any(os.get_inheritable(fd) for fd in open_fds().keys() - fds.keys())
     link.close()
-    assert runs(obj, fault) == 0
+    eventually(lambda: runs(obj, fault) == 0)
     assert open_fds() == fds
 
 
@@ -179,6 +185,7 @@ def test_a_cookie_reaches_the_program_or_the_kernel_says_since_when(obj: bpf.Obj
                 assert obj.variables["cookie"].value == cookie
                 if not older_than("6.9"):
                     assert events.links[0].info().cookie == cookie  # type: ignore[attr-defined]
+            eventually_unwritten(obj.variables["cookie"], fault)
 
 
 def test_an_event_counts_without_a_program() -> None:
@@ -202,7 +209,7 @@ def test_a_period_counts_events(obj: bpf.Object, either: PerfEvent) -> None:
 
     with PerfEvents(either, FAULTS, period=10, pid=0) as events:
         assert 10 <= runs(obj, hundred_faults) < 50
-    assert runs(obj, hundred_faults) == 0
+    eventually(lambda: runs(obj, hundred_faults) == 0)
     events.close()
 
 
@@ -217,9 +224,7 @@ def test_a_frequency_runs_it_on_every_cpu(obj: bpf.Object, either: PerfEvent) ->
         before = counter.value
         eventually(lambda: counter.value > before + 5)
     assert open_fds() == fds
-    before = counter.value
-    work_for(0.1)
-    assert counter.value == before
+    eventually_unmoved(lambda: counter.value, lambda: work_for(0.1))
 
 
 def work_for(seconds: float) -> None:
@@ -230,17 +235,14 @@ def work_for(seconds: float) -> None:
 
 
 def test_cpus_limit_it(obj: bpf.Object, either: PerfEvent) -> None:
-    with PerfEvents(either, FAULTS, period=1, cpus=[0]) as events:
+    with on_one_cpu() as cpu, PerfEvents(either, FAULTS, period=1, cpus=[cpu]) as events:
         assert len(events.links) == 1
         assert repr(events) == "<PerfEvents, 1 event>"
-        os.sched_setaffinity(0, {0})
-        try:
-            assert runs(obj, fault) > 0
-        finally:
-            os.sched_setaffinity(0, range(os.cpu_count() or 1))
+        assert runs(obj, fault) > 0
     assert repr(events) == "<PerfEvents, 1 event, closed>"
-    with PerfEvents(either, FAULTS, period=1, pid=0, cpus=[0]) as events:
-        assert len(events.links) == own_threads()
+    before = own_threads()
+    with PerfEvents(either, FAULTS, period=1, pid=0, cpus=[cpu]) as events:
+        assert is_one_for_each(events, before, own_threads())
 
 
 def test_a_process_is_all_its_threads_and_what_they_start(obj: bpf.Object, program: PerfEvent) -> None:
@@ -263,8 +265,9 @@ def test_a_process_is_all_its_threads_and_what_they_start(obj: bpf.Object, progr
         younger.start()
         younger.join()
 
+    before = own_threads()
     with PerfEvents(program, FAULTS, period=1, pid=os.getpid()) as events:
-        assert len(events.links) == own_threads()
+        assert is_one_for_each(events, before, own_threads())
         assert runs(obj, faults_of_older) > 0
         assert done.is_set()
         assert runs(obj, faults_of_younger) > 0
@@ -302,7 +305,7 @@ def test_a_breakpoint_watches_memory(obj: bpf.Object, either: PerfEvent) -> None
     for type in (BreakpointType.WRITE, BreakpointType.READ | BreakpointType.WRITE):
         with PerfEvents(either, Breakpoint(address, 8, type), period=1, pid=0):
             assert runs(obj, write) >= 1
-        assert runs(obj, write) == 0
+        eventually(lambda: runs(obj, write) == 0)
 
 
 def test_a_raw_event_is_what_the_kernel_numbers(obj: bpf.Object, either: PerfEvent) -> None:

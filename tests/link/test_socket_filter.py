@@ -15,29 +15,43 @@ import pylibbpf as bpf
 from pylibbpf.link import Link, SocketAttachment, attach_reuseport, attach_socket_filter
 from pylibbpf.programs import SkReuseport, SocketFilter
 from tests.link.harness import AttachmentConformance, Subject
+from tests.link.places import Namespace, on_one_cpu
 
 Find = Callable[[str], Path]
 
 
 class Group:
-    """Two UDP sockets that share a port, and one that sends to it."""
+    """Two UDP sockets of a namespace that share a port, and one that sends to it."""
 
-    def __init__(self) -> None:
+    def __init__(self, namespace: Namespace) -> None:
+        self._namespace = namespace
         self.members = [self._bound(0)]
         self.port: int = self.members[0].getsockname()[1]
         self.members.append(self._bound(self.port))
-        self.sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.sender = self._made()
+        self.follower = self._made()
+        self.follower.bind(("127.0.0.1", 0))
+        self.follower.settimeout(20)
+
+    def _made(self) -> socket.socket:
+        return self._namespace.run(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
 
     def _bound(self, port: int) -> socket.socket:
-        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        sock = self._made()
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         sock.bind(("127.0.0.1", port))
         sock.setblocking(False)
         return sock
 
     def send(self) -> list[bytes | None]:
-        """Sends a datagram, and returns what each member received of it."""
-        self.sender.sendto(b"0123456789", ("127.0.0.1", self.port))
+        """Sends a datagram, and returns what each member received of it.
+
+        One to another port follows it and is waited for: the kernel may deliver them later (ksoftirqd).
+        """
+        with on_one_cpu():
+            self.sender.sendto(b"0123456789", ("127.0.0.1", self.port))
+            self.sender.sendto(b"behind it", self.follower.getsockname())
+        assert self.follower.recv(100) == b"behind it"
         received: list[bytes | None] = []
         for member in self.members:
             try:
@@ -47,13 +61,13 @@ class Group:
         return received
 
     def close(self) -> None:
-        for sock in (*self.members, self.sender):
+        for sock in (*self.members, self.sender, self.follower):
             sock.close()
 
 
 @pytest.fixture
-def group() -> Iterator[Group]:
-    own = Group()
+def group(namespace: Namespace) -> Iterator[Group]:
+    own = Group(namespace)
     yield own
     own.close()
 

@@ -15,6 +15,7 @@ from pylibbpf.enums import AttachType, LinkType
 from pylibbpf.link import Link, SockMapLink, attach_sockmap, query
 from pylibbpf.maps import HashMap, SockHash, SockMap
 from pylibbpf.programs import SkMsg, SkSkb
+from tests.conftest import eventually
 from tests.link.harness import AttachmentConformance, LinkConformance, Subject, older_than
 from tests.link.places import Connection
 
@@ -177,7 +178,7 @@ def test_query_tells_the_program_of_a_map(obj: bpf.Object) -> None:
         assert [attached.id for attached in found.programs] == [program.id]
         assert found.revision is None
         assert query(sockets, AttachType.SK_SKB_STREAM_VERDICT).programs == ()
-    assert query(sockets, AttachType.SK_MSG_VERDICT).programs == ()
+    eventually(lambda: query(sockets, AttachType.SK_MSG_VERDICT).programs == ())
 
 
 def test_a_kernel_that_cannot_query_maps_says_since_when(obj: bpf.Object) -> None:

@@ -15,14 +15,22 @@ import pylibbpf as bpf
 from pylibbpf.enums import LinkType, MapFlags
 from pylibbpf.link import StructOpsLink, attach_struct_ops
 from pylibbpf.maps import ArrayMap, StructOpsMap
-from tests.conftest import eventually
+from tests.conftest import eventually, link_ids
 from tests.link.harness import older_than, only_before
 
 pytestmark = pytest.mark.needs("root", "vmlinux_btf", "libbpf_1_3")
 by_link = pytest.mark.kernel("6.4", "links of struct_ops maps")
 
 Find = Callable[[str], Path]
-NAME = b"pylibbpf"
+# The kernel has one list of names for everybody. They have at most 15 characters, and a pid 7.
+NAME = f"pylibbpf{os.getpid()}".encode()
+
+
+@pytest.fixture(autouse=True)
+def _until_the_name_is_free() -> Iterator[None]:
+    """Ends a test, and all that it had attached, before the next takes the name."""
+    yield
+    eventually(lambda: not is_selectable())
 
 
 def is_selectable() -> bool:
@@ -65,7 +73,10 @@ def carries(obj: bpf.Object) -> str:
 
 
 def opened(find: Find, *, link: bool) -> bpf.Object:
-    obj = bpf.Object.open(find("struct_ops"))
+    """The object of tests/bpf/struct_ops.bpf.c, with this process's name in both of its maps."""
+    written, content = b"pylibbpf".ljust(16, b"\0"), find("struct_ops").read_bytes()
+    assert content.count(written) == 2
+    obj = bpf.Object.open(content.replace(written, NAME.ljust(16, b"\0")))
     if not link:
         for name in ("first", "second"):
             obj.maps[name].flags &= ~MapFlags.LINK
@@ -104,7 +115,7 @@ def test_a_congestion_control_carries_traffic_until_its_link_closes(obj: bpf.Obj
         assert link.is_bpf_link
         info = link.info()
         assert (info.type, info.id, info.map_id) == (LinkType.STRUCT_OPS, link.id, first.id)
-        assert link.id in {found.id for found in bpf.link.links()}
+        assert link.id in link_ids()
         assert carries(obj) == "first"
     eventually(lambda: not is_selectable())
     # The map can be attached again.

@@ -18,6 +18,7 @@ import pylibbpf as bpf
 from pylibbpf import _native
 from pylibbpf.link import Link, UsdtLink, attach_usdt
 from pylibbpf.programs import Usdt
+from tests.conftest import eventually
 from tests.link.harness import AttachmentConformance, older_than
 
 pytestmark = pytest.mark.needs("root", "vmlinux_btf", "uprobe", "libbpf_1_3")
@@ -45,6 +46,10 @@ class TestUsdt(AttachmentConformance):
 
     def trigger(self, where: Any) -> None:
         ctypes.CDLL(str(LIBRARY)).fire(1, 2)
+
+    def is_made_of_links(self, link: Link) -> bool:
+        # One for each place of the probe; before 5.15 perf events, which nobody else opens.
+        return not older_than("5.15")
 
 
 @pytest.fixture
@@ -85,15 +90,15 @@ def test_the_program_gets_cookie_and_arguments(obj: bpf.Object, program: Usdt, l
 def test_every_place_of_a_probe_fires(obj: bpf.Object, program: Usdt, library: ctypes.CDLL) -> None:
     with attach(program, "twice"):
         assert runs(obj, library.fire_twice) == 2
-    assert runs(obj, library.fire_twice) == 0
+    eventually(lambda: runs(obj, library.fire_twice) == 0)
 
 
 def test_a_semaphore_counts_the_attachments(program: Usdt, library: ctypes.CDLL) -> None:
     library.fire_watched.restype = ctypes.c_ushort
-    assert library.fire_watched() == 0
+    eventually(lambda: bool(library.fire_watched() == 0))
     with attach(program, "watched"):
         assert library.fire_watched() == 1
-    assert library.fire_watched() == 0
+    eventually(lambda: bool(library.fire_watched() == 0))
 
 
 def test_without_a_pid_every_process_fires_or_the_kernel_says_since_when(
@@ -112,7 +117,7 @@ def test_it_is_tracked_by_its_program(obj: bpf.Object, program: Usdt, library: c
     assert program.links == (link,)
     assert runs(obj, lambda: library.fire(1, 2)) == 1
     program.detach(link)
-    assert runs(obj, lambda: library.fire(1, 2)) == 0
+    eventually(lambda: runs(obj, lambda: library.fire(1, 2)) == 0)
 
 
 def test_the_section_decides(obj: bpf.Object) -> None:
@@ -168,7 +173,7 @@ def test_links_are_forgotten_in_any_order(obj: bpf.Object, program: Usdt, librar
         del links[1]
     gc.collect()
     _native.collect()
-    assert runs(obj, library.fire_twice) == 0
+    eventually(lambda: runs(obj, library.fire_twice) == 0)
     obj.close()
     for link in links:
         link.close()
@@ -182,7 +187,7 @@ def test_threads_attach_side_by_side(obj: bpf.Object, program: Usdt, library: ct
             links = list(pool.map(lambda name: attach(program, name), names))
             assert runs(obj, lambda: library.fire(1, 2)) == len(names) // 3
             list(pool.map(lambda link: link.close(), links))
-    assert runs(obj, lambda: library.fire(1, 2)) == 0
+            eventually(lambda: runs(obj, lambda: library.fire(1, 2)) == 0)
 
 
 def test_a_forked_child_leaves_it_alone(obj: bpf.Object, program: Usdt, library: ctypes.CDLL) -> None:

@@ -358,7 +358,7 @@ def test_forge_with_other_content_is_refused(checkout: Checkout, forge: Path) ->
 
 def test_forge_that_does_not_answer_is_given_up_soon(checkout: Checkout, forge: Path) -> None:
     script = checkout.root / "packaging/libbpf.py"
-    script.write_text(script.read_text().replace("PROBE_SECONDS = 15", "PROBE_SECONDS = 0.5"))
+    script.write_text(script.read_text().replace('"HEAD", seconds=PROBE_SECONDS', '"HEAD", seconds=0.5'))
     (checkout.root / "bin").mkdir()
     (checkout.root / "bin/git").symlink_to(shutil.which("git") or "")
     with socket.create_server(("127.0.0.1", 0)) as silent:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import struct
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pylibbpf as bpf
 from pylibbpf.enums import AttachType, ProgramType
 from pylibbpf.programs import FEntry, FExit, Iter, KProbe, KRetProbe, Program, RawTracePoint, Xdp
 from pylibbpf.programs.kinds import KINDS, kind_of
-from tests.conftest import eventually, program_ids
+from tests.conftest import eventually, eventually_unmoved, program_ids
 
 Find = Callable[[str], Path]
 
@@ -197,9 +198,12 @@ def test_a_test_run_takes_a_context_and_repeats(bpf_object: Find) -> None:
         assert result.return_value == 41
         assert struct.unpack_from("=8xI", result.context) == (42,)
         assert runs.value == 1
+        start = time.monotonic_ns()
         result = program.test_run(bytearray(64), repeat=1000)
+        elapsed = time.monotonic_ns() - start
         assert runs.value == 1001
-        assert 0 < result.duration_ns < 1_000_000
+        # Of one run, on average.
+        assert 0 < result.duration_ns * 1000 <= elapsed
         with pytest.raises(TypeError):
             program.test_run("packet")
 
@@ -215,18 +219,20 @@ def test_a_test_run_that_the_kernel_refuses_is_an_error(spine: bpf.Object) -> No
 
 @pytest.mark.needs("root", "fentry")
 def test_fentry_and_fexit_see_a_call_and_its_result(bpf_object: Find) -> None:
-    with bpf.Object.load_file(bpf_object("tracing")) as obj:
+    with bpf.Object.open(bpf_object("tracing")) as obj:
+        obj.variables["target_pid"].value = os.getpid()
+        obj.load()
+        counters = [obj.variables[name] for name in ("entries", "exits")]
         entry, exit = obj.program("on_entry", FEntry), obj.program("on_exit", FExit)
         links = [entry.attach(), exit.attach()]
         entry.test_run()  # runs bpf_fentry_test1(1), which adds 1 (net/bpf/test_run.c)
-        assert obj.variables["entries"].value == 1
+        assert [counter.value for counter in counters] == [1, 1]
         assert obj.variables["last_argument"].value == 1
         assert obj.variables["last_result"].value == 2
         for link in links:
             assert link.type == bpf.LinkType.TRACING
             link.close()
-        entry.test_run()
-        assert obj.variables["entries"].value == obj.variables["exits"].value == 1
+        eventually_unmoved(lambda: [counter.value for counter in counters], entry.test_run)
 
 
 @pytest.mark.needs("root", "kprobe")
@@ -234,11 +240,11 @@ def test_kprobes_fire_and_end(bpf_object: Find) -> None:
     with bpf.Object.open(bpf_object("kprobe")) as obj:
         obj.variables["target_pid"].value = os.getpid()
         obj.load()
+        counters = [obj.variables[name] for name in ("on_entry_runs", "on_return_runs")]
         entry = obj.program("on_entry", KProbe).attach()
         exit = obj.program("on_return", KRetProbe).attach()
         os.getpgid(0)
-        assert (obj.variables["on_entry_runs"].value, obj.variables["on_return_runs"].value) == (1, 1)
+        assert [counter.value for counter in counters] == [1, 1]
         entry.close()
         exit.close()
-        os.getpgid(0)
-        assert (obj.variables["on_entry_runs"].value, obj.variables["on_return_runs"].value) == (1, 1)
+        eventually_unmoved(lambda: [counter.value for counter in counters], lambda: os.getpgid(0))

@@ -34,9 +34,16 @@ def test_runs_are_counted_while_statistics_are_enabled(program: bpf.Program) -> 
         first.close()
         run(program, 2)
         assert program.stats().run_count == before + 5
-    run(program, 4)
-    assert program.stats().run_count == before + 5
     assert program.info().stats == program.stats()
+
+
+@pytest.mark.needs("own_kernel")
+def test_nothing_is_counted_once_nobody_keeps_them_enabled(program: bpf.Program) -> None:
+    with enable_stats():
+        run(program, 3)
+    before = program.stats().run_count
+    run(program, 4)
+    assert program.stats().run_count == before
 
 
 def test_closing_twice_is_harmless_and_asking_after_it_is_not() -> None:
