@@ -179,14 +179,19 @@ fuzz: kernel build  ## fuzz what reads files and memory of others with atheris: 
 			-artifact_prefix=$$target- -runs=$(FUZZ) || exit 1; done
 
 .PHONY: test-leaks
-test-leaks: kernel build  ## look for leaks of C memory with LeakSanitizer
+test-leaks: kernel build  ## look for leaks of C memory with LeakSanitizer: over what the fuzzer found, and over the tests
 	$(call copy_tree,leaks)
-	cd build/leaks && CFLAGS='-fsanitize=address -fno-omit-frame-pointer' LDFLAGS=-fsanitize=address $(VENV_PYTHON) build_ffi.py
+	cd build/leaks && CFLAGS='-g -fsanitize=address -fno-omit-frame-pointer' LDFLAGS=-fsanitize=address $(VENV_PYTHON) build_ffi.py
 	cd build/leaks && for target in $(FUZZ_TARGETS); do \
 		PYTHONPATH=$(CURDIR)/build/leaks PYTHONMALLOC=malloc LD_PRELOAD="$$(cc -print-file-name=libasan.so)" \
 		ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1:fast_unwind_on_malloc=0 \
 		LSAN_OPTIONS=suppressions=tests/hardening/leaks.supp:print_suppressions=0 \
 		$(VENV_PYTHON) -W ignore -m tests.fuzz.replay $$target || exit 1; done
+	@# Each process of the tests writes what it lost to a file of its own; what others' programs lose is theirs.
+	cd build/leaks && PYTHONPATH=$(CURDIR)/build/leaks PYTHONMALLOC=malloc LD_PRELOAD="$$(cc -print-file-name=libasan.so)" \
+		ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1:exitcode=0:log_path=$(CURDIR)/build/leaks/lost \
+		$(VENV_PYTHON) $(PYTEST) -o faulthandler_timeout=1200 --ignore tests/packaging $(TESTS)
+	@! grep -l -E ' (libbpf/src|cdef)/|_cffi_f_' build/leaks/lost.* || { echo 'lost memory of ours: see these files'; exit 1; }
 
 # Random operations; 50,000 take most of an hour.
 OPERATIONS ?= 50000
@@ -197,7 +202,7 @@ test-stateful: kernel build  ## random use of the whole library from four thread
 .PHONY: test-package
 test-package: build $(VENV)/dist-tools  ## build wheel and sdist and install them every way that the manual promises
 	@$(PREFLIGHT) system-libbpf
-	$(VENV_PYTHON) -m pytest -m package tests/packaging
+	$(VENV_PYTHON) -m pytest -m package -o faulthandler_timeout=1200 tests/packaging
 
 .PHONY: bench
 bench: kernel build  ## measure against C on the same libbpf
