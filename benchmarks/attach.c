@@ -50,6 +50,8 @@ static struct bpf_link *attach(const char *kind)
 
 		return bpf_program__attach_kprobe_multi_opts(program, NULL, &options);
 	}
+	if (IS("kprobe_multi_pattern"))
+		return bpf_program__attach_kprobe_multi_opts(program, file, NULL);
 	if (IS("uprobe"))
 		return bpf_program__attach_uprobe(program, false, 0, file, offset);
 	if (IS("uprobe_multi")) {
@@ -169,7 +171,8 @@ static void load(const char *path, const char *kind)
 		return;
 	}
 	snprintf(held, sizeof(held), "held_%s", kind);
-	snprintf(measured, sizeof(measured), "on_%s", IS_RAW_LINK ? "cgroup" : kind);
+	snprintf(measured, sizeof(measured), "on_%s",
+		 IS_RAW_LINK ? "cgroup" : IS("kprobe_multi_pattern") ? "kprobe_multi" : kind);
 	bpf_object__for_each_program(each, object) {
 		name = bpf_program__name(each);
 		bpf_program__set_autoload(each, !strcmp(measured, name) || !strcmp(held, name));

@@ -14,12 +14,12 @@ import tempfile
 from math import inf
 from pathlib import Path
 
-from .attach import IN_GUESTS, measured
+from .attach import IN_GUESTS, PATTERN, measured
 from .harness import BUILD, ROOT, compile_c
 from .report import table
 
 DEADLINE = 1800
-KINDS = (*IN_GUESTS, "kprobe", "kprobe_multi")
+KINDS = (*IN_GUESTS, "kprobe", "kprobe_multi", PATTERN)
 
 
 def run(*kinds: str) -> None:
