@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import selectors
 import threading
 import time
 import warnings
@@ -240,21 +241,34 @@ def test_a_loop_that_closes_early_leaves_a_reader_that_works(rings: Rings, idle:
         assert sequences(everything(reader)) == [0, 1]
 
 
-def test_it_neither_spins_nor_makes_threads(rings: Rings) -> None:
-    async def main() -> float:
+def test_it_neither_spins_nor_makes_threads(
+    rings: Rings, idle: list[asyncio.Event], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns = 0
+
+    class CountingSelector(selectors.DefaultSelector):
+        def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+            nonlocal turns
+            turns += 1
+            return super().select(timeout)
+
+    async def main() -> int:
+        idle.append(asyncio.Event())
         task = asyncio.ensure_future(take(reader, 1))
-        await asyncio.sleep(0.1)
-        start = time.process_time()
+        await idle[0].wait()
+        before = turns
         await asyncio.sleep(0.7)
-        used = time.process_time() - start
+        taken = turns - before
         assert threading.active_count() == threads
         rings.output(1)
         assert await task == [0]
-        return used
+        return taken
 
     threads = threading.active_count()
+    monkeypatch.setattr(selectors, "DefaultSelector", CountingSelector)  # each loop makes one
     with bpf.RingBuffer(rings.events, Event) as reader:
-        assert run(main) < 0.2
+        # Thousands, if it spun.
+        assert 0 < run(main) < 20
 
 
 def test_batches_can_be_awaited(rings: Rings, idle: list[asyncio.Event]) -> None:

@@ -22,6 +22,8 @@ CAPABILITIES = {
     "CAP_BPF": 39,
 }
 _VERSION_3 = 0x20080522
+# include/uapi/linux/sched.h
+_CLONE_NEWNET = 0x40000000
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -52,6 +54,13 @@ def _capset(effective: int, permitted: int) -> None:
     # Effective, permitted and inheritable, of the lower 32 and then of the upper.
     low, high = (effective & 0xFFFFFFFF, permitted & 0xFFFFFFFF), (effective >> 32, permitted >> 32)
     if _libc.capset(header, (ctypes.c_uint32 * 6)(*low, 0, *high, 0)):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+def enter_new_network() -> None:
+    """Moves this thread to a network namespace of its own (unshare(2))."""
+    if _libc.unshare(_CLONE_NEWNET):
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
 

@@ -15,7 +15,7 @@ import pytest
 
 import pylibbpf as bpf
 from pylibbpf import kernel
-from tests.hardening.capabilities import outcome
+from tests.hardening.capabilities import enter_new_network, outcome
 from tests.hardening.conftest import ROOT
 from tests.link.places import Cgroup
 
@@ -73,6 +73,16 @@ def loaded(name: str, program: str) -> Callable[[], bpf.Object]:
     return make
 
 
+def in_new_network(make: Callable[[], Any]) -> Callable[[], Any]:
+    """What is made, in a network namespace of the child's own, where no interface has an XDP program."""
+
+    def enter_and_make() -> Any:
+        enter_new_network()
+        return make()
+
+    return enter_and_make
+
+
 def with_id(make: Callable[[], Any]) -> Callable[[], tuple[Any, int]]:
     """What is made, and its id."""
 
@@ -96,7 +106,12 @@ def ring_map() -> bpf.Map:
 
 
 def perf_map() -> bpf.Map:
-    return bpf.Map.create(bpf.MapType.PERF_EVENT_ARRAY, max_entries=os.cpu_count())
+    return bpf.Map.create(bpf.MapType.PERF_EVENT_ARRAY, max_entries=bpf.num_possible_cpus())
+
+
+def read_perf_buffer(map: bpf.Map) -> None:
+    # All processes of a user share the memory that they may lock (perf_event_mlock_kb): this takes little.
+    bpf.PerfBuffer(map, pages=1).read_batch(timeout=0)
 
 
 def use_map(map: bpf.Map) -> None:
@@ -125,7 +140,7 @@ ROWS = [
     Row("Create a map of devices, CPUs or AF_XDP sockets", (BPF, NET_ADMIN), nothing, dev_map),
     Row("Read and write a map that is open", (), hash_map, use_map),
     Row("Read a ring buffer", (), ring_map, lambda map: bpf.RingBuffer(map).read_batch(timeout=0)),
-    Row("Read a perf buffer", (PERFMON,), perf_map, lambda map: bpf.PerfBuffer(map).read_batch(timeout=0)),
+    Row("Read a perf buffer", (PERFMON,), perf_map, read_perf_buffer),
     Row("Load a tracing program: raw_tp, tp_btf, fentry, tracepoint, kprobe, uprobe, perf_event, iter",
         (BPF, PERFMON), opened("spine", "raw_tracepoint"), load),
     Row("Load a networking program: xdp, tc, tcx, sk_lookup, sock_ops, most of cgroup",
@@ -138,7 +153,8 @@ ROWS = [
         lambda obj: obj.programs["tasks"].attach().open().read(10)),
     Row("Attach a loaded program to a tracepoint, kprobe, uprobe or perf event",
         (PERFMON,), loaded("spine", "tracepoint"), attach("tracepoint")),
-    Row("Attach a loaded program by XDP link", (), loaded("spine", "pass"), attach("pass", "lo")),
+    Row("Attach a loaded program by XDP link", (), in_new_network(loaded("spine", "pass")),
+        attach("pass", "lo")),
     Row("Run a program: test_run()", (), loaded("spine", "pass"),
         lambda obj: obj.programs["pass"].test_run(data=bytes(64))),
     Row("Ask an open program, map or link for its info", (), loaded("spine", "pass"),

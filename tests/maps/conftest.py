@@ -3,16 +3,20 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
-from pylibbpf import Btf, Object
+from pylibbpf import BpfError, Btf, Object
 from pylibbpf.maps import ArrayMap, HashMap
 from tests import requirements
+from tests.link.places import new_cgroup
+
+T = TypeVar("T")
 
 # What not every kernel of the matrix can create.
 NEWER = ("task_values", "socket_values", "inode_values", "cgroup_values", "probably")
@@ -75,14 +79,27 @@ def cgroups(tmp_path: Path) -> Iterator[tuple[int, int]]:
     import subprocess
 
     subprocess.run(["mount", "-t", "cgroup2", "none", str(tmp_path)], check=True)
-    below = tmp_path / f"maps-{os.getpid()}"
-    below.mkdir()
+    below = new_cgroup(tmp_path)
     root, other = os.open(tmp_path, os.O_RDONLY), os.open(below, os.O_RDONLY)
     yield other, root
     os.close(root)
     os.close(other)
     below.rmdir()
-    subprocess.run(["umount", str(tmp_path)], check=True)
+    subprocess.run(["umount", "-l", str(tmp_path)], check=True)
+
+
+def despite_timeouts(step: Callable[[], T]) -> T:
+    """Takes a step, again if the kernel did not get a lock for it.
+
+    Since Linux 6.15 a hash gives up (ETIMEDOUT) when another CPU has the lock of a bucket for 250 ms
+    (kernel/bpf/rqspinlock.c): that of a virtual machine may stand still so long.
+    """
+    while True:
+        try:
+            return step()
+        except BpfError as error:
+            if error.errno != errno.ETIMEDOUT:
+                raise
 
 
 def run(obj: Object) -> Any:

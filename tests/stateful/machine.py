@@ -208,6 +208,9 @@ class Machine(RuleBasedStateMachine):
         if not pid:
             status = 0
             try:
+                # Another thread's step may have lowered it for a while: `fewer_fds`.
+                hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+                resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
                 self.things.clear()
                 attempt(self.open, a, b)
                 used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
