@@ -183,13 +183,16 @@ int glue_btf_dump(struct glue_call *call, const struct btf *btf, uint32_t type_i
 }
 
 int glue_btf_dump_data(struct glue_call *call, const struct btf *btf, uint32_t type_id,
-		       const void *data, size_t size, bool compact, bool skip_names, bool emit_zeroes,
-		       struct glue_text *text)
+		       const void *data, size_t size, bool compact, bool skip_names, struct glue_text *text)
 {
+	/*
+	 * Without zeroes libbpf 1.7 also leaves out structs inside of others whose first member is
+	 * zero, and enums in bitfields (btf_dump.c:btf_dump_type_data_check_zero).
+	 */
 	LIBBPF_OPTS(btf_dump_type_data_opts, options,
 		.compact = compact,
 		.skip_names = skip_names,
-		.emit_zeroes = emit_zeroes,
+		.emit_zeroes = true,
 	);
 	struct btf_dump *dump;
 	int error;

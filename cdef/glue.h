@@ -48,8 +48,7 @@ int glue_btf_dump(struct glue_call *call, const struct btf *btf, uint32_t type_i
 
 /* A value as libbpf's typed dump writes it. Returns the bytes of data it consumed. */
 int glue_btf_dump_data(struct glue_call *call, const struct btf *btf, uint32_t type_id,
-		       const void *data, size_t size, bool compact, bool skip_names, bool emit_zeroes,
-		       struct glue_text *text);
+		       const void *data, size_t size, bool compact, bool skip_names, struct glue_text *text);
 
 /* A record of a batch. */
 struct glue_record {

@@ -737,7 +737,6 @@ class _Lib:
         size: int,
         compact: bool,
         skip_names: bool,
-        emit_zeroes: bool,
         text: CData,
         /,
     ) -> int: ...

@@ -779,9 +779,7 @@ class Btf:
 
         return c_header(self) if of is None else c_dump(self, self._type(of))
 
-    def format(
-        self, of: TypeSpec, data: Buffer, *, compact: bool = True, names: bool = True, zeroes: bool = False
-    ) -> str:
+    def format(self, of: TypeSpec, data: Buffer, *, compact: bool = True, names: bool = True) -> str:
         """A value written as libbpf writes it, like a C initializer (btf_dump__dump_type_data).
 
         Args:
@@ -789,7 +787,6 @@ class Btf:
             data: its value, a buffer of the size of the type.
             compact: all on one line.
             names: with the names of types and members.
-            zeroes: with members that are zero.
 
         Raises:
             ValueError: the data is not as long as the type.
@@ -798,7 +795,7 @@ class Btf:
         """
         from .format import format_data
 
-        return format_data(self, self._type(of), data, compact=compact, names=names, zeroes=zeroes)
+        return format_data(self, self._type(of), data, compact=compact, names=names)
 
     def _check(self) -> None:
         """FormatError for BTF on which libbpf's recursion would not end. Once for each Btf."""

@@ -35,7 +35,7 @@ _ALIASES = (Typedef, Const, Volatile, Restrict, TypeTag, Var)
 _BOUND = 8
 
 
-def format_data(btf: Btf, of: Type, data: Buffer, *, compact: bool, names: bool, zeroes: bool) -> str:
+def format_data(btf: Btf, of: Type, data: Buffer, *, compact: bool, names: bool) -> str:
     """A value of a type as libbpf writes it."""
     size = of.size
     given = memoryview(data).nbytes
@@ -60,7 +60,6 @@ def format_data(btf: Btf, of: Type, data: Buffer, *, compact: bool, names: bool,
             size,
             compact,
             not names,
-            zeroes,
         )
 
 

@@ -129,8 +129,7 @@ def test_values_are_formatted_as_libbpf_does(btf: Btf) -> None:
     point = struct.pack("=ii", -1, 2)
     assert btf.format("struct point", point) == "(struct point){.x = (int)-1,.y = (int)2,}"
     assert btf.format("point", point, names=False) == "{-1,2,}"
-    assert btf.format("point", bytes(8)) == "(struct point){}"
-    assert btf.format("point", bytes(8), zeroes=True) == "(struct point){.x = (int)0,.y = (int)0,}"
+    assert btf.format("point", bytes(8)) == "(struct point){.x = (int)0,.y = (int)0,}"
     assert btf.format("point", point, compact=False).count("\n") == 3
     assert btf.format("color", struct.pack("=I", 7)) == "(enum color)BLUE"
     for size in (0, 7, 9):
@@ -138,6 +137,16 @@ def test_values_are_formatted_as_libbpf_does(btf: Btf) -> None:
             btf.format("point", bytes(size))
     with pytest.raises(errors.FormatError):
         btf.format("handle", b"")
+
+
+def test_nothing_is_left_out_of_a_value() -> None:
+    """libbpf would, if it were to leave out zeroes: the whole of `inner`, and `color`."""
+    raw = RawBtf()
+    number, color = raw.integer("int", 4, SIGNED), raw.enum("color", 4, {"BLUE": 7})
+    inner = raw.struct("inner", 8, ("a", number, 0), ("b", number, 32))
+    outer = raw.struct("outer", 12, ("inner", inner, 0), ("color", color, 72, 4))
+    with Btf.from_bytes(bytes(raw)) as btf:
+        assert btf.format(outer, struct.pack("=iiI", 0, 5, 7 << 8), names=False) == "{{0,5,},BLUE,}"
 
 
 class Odd:

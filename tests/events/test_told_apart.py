@@ -42,7 +42,7 @@ class Batch:
 
 def structure(integer: Any, padding: int, tail: int) -> Any:
     fields = [("before", ctypes.c_uint8 * padding), ("kind", integer), ("behind", ctypes.c_uint8 * tail)]
-    return type("Record", (ctypes.Structure,), {"_fields_": fields, "_pack_": 1})
+    return type("Record", (ctypes.Structure,), {"_fields_": fields, "_pack_": 1, "_layout_": "ms"})
 
 
 @settings(deadline=None)

@@ -21,7 +21,7 @@ pytestmark = [
 
 PAGES = 16
 # Above what the kernel hands out by itself, and a multiple of 4 GB.
-ADDRESS = 1 << 44
+ADDRESS = 1 << 45
 
 
 def test_its_memory_is_all_of_it_and_outlives_the_map() -> None:
