@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 OBJECTS = Path(__file__).resolve().parents[1] / "bpf"
 # A value larger than this is not worth its time.
-_LARGEST_VALUE = 1 << 16
+_LARGEST_VALUE = 1 << 12
 # The whole of an input is looked at once in so many, by its checksum, so that the same input does the same
 # again; else a part. All of it each time would make the fuzzer ten times slower.
 _USES = 4
