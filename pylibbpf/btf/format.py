@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 # What is as its target is.
 _ALIASES = (Typedef, Const, Volatile, Restrict, TypeTag, Var)
+_ENUM_SIZES = (1, 2, 4, 8)
 # No alignment of an enum is larger.
 _BOUND = 8
 
@@ -74,18 +75,18 @@ def _refuse_enums_off_bounds(of: Type) -> None:
     """Raises NotSupportedError for a packed struct with an enum that libbpf would write as 0.
 
     Where an enum is not aligned, libbpf 1.7 reads it as a bitfield of 0 bits, and shifts by 64
-    (btf_dump.c:btf_dump_get_enum_value). One of 0 bytes it never finds aligned.
+    (btf_dump.c:btf_dump_get_enum_value). One of 0 or 3 bytes may never be aligned.
     """
     known = of.btf._without_odd_enums
     if of.id in known:
         return
-    if any(not size or place % size for place, size in _enums(of, {})):
+    if any(size not in _ENUM_SIZES or place % size for place, size in _enums(of, {})):
         raise NotSupportedError(
             errno.EOPNOTSUPP,
             "format a value of",
             f"'{of}'",
-            hint="libbpf writes 0 for an enum that is not aligned, as in a packed struct, or has no bytes. "
-            "The value of codec(...).decode(...) has it.",
+            hint="libbpf writes 0 for an enum that is not aligned, as in a packed struct, or has a size that "
+            "is not an integer's. The value of codec(...).decode(...) has it.",
         )
     known.add(of.id)
 

@@ -189,8 +189,9 @@ def test_an_aligned_enum_of_a_packed_struct_is_formatted() -> None:
             btf.format(pair, bytes(10))
 
 
-def test_an_enum_without_bytes_is_refused() -> None:
+@pytest.mark.parametrize("size", [0, 3])
+def test_an_enum_of_no_integers_size_is_refused(size: int) -> None:
     raw = RawBtf()
-    color = raw.enum("color", 0, {})
-    with Btf.from_bytes(bytes(raw)) as btf, pytest.raises(errors.NotSupportedError, match="has no bytes"):
-        btf.format(color, b"")
+    color = raw.enum("color", size, {})
+    with Btf.from_bytes(bytes(raw)) as btf, pytest.raises(errors.NotSupportedError, match="an integer's"):
+        btf.format(color, bytes(size))

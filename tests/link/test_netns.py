@@ -30,12 +30,11 @@ def attached(namespace: Namespace, attach_type: AttachType) -> list[int]:
     return [program.id for program in query(namespace.fd, attach_type).programs]
 
 
-@pytest.fixture
-def namespace(namespace: Namespace) -> Namespace:
-    """The same as for others, without what the test before attached."""
+@pytest.fixture(autouse=True)
+def free_namespace(namespace: Namespace) -> None:
+    """Waits for what the test before attached."""
     for attach_type in (AttachType.SK_LOOKUP, AttachType.FLOW_DISSECTOR):
         eventually(lambda attach_type=attach_type: attached(namespace, attach_type) == [])  # type: ignore[misc]
-    return namespace
 
 
 class _OnNamespace(LinkConformance):

@@ -28,13 +28,12 @@ def attached(datagrams: Datagrams, attach_type: bpf.AttachType = INGRESS) -> Any
     return datagrams.namespace.run(lambda: query("lo", attach_type))
 
 
-@pytest.fixture
-def datagrams(datagrams: Datagrams) -> Datagrams:
-    """The same as for others, without what the test before attached."""
+@pytest.fixture(autouse=True)
+def free_interface(datagrams: Datagrams) -> None:
+    """Waits for what the test before attached."""
     if requirements.REQUIREMENTS["tcx"].probe():
         for attach_type in (INGRESS, EGRESS):
             eventually(lambda attach_type=attach_type: attached(datagrams, attach_type).programs == ())  # type: ignore[misc]
-    return datagrams
 
 
 class TestTcx(OnDatagrams, LinkConformance):

@@ -26,11 +26,10 @@ def is_free(datagrams: Datagrams) -> bool:
     return datagrams.namespace.run(lambda: query("lo", AttachType.XDP)).programs == ()
 
 
-@pytest.fixture
-def datagrams(datagrams: Datagrams) -> Datagrams:
-    """The same as for others, without what the test before attached: an interface takes one program."""
+@pytest.fixture(autouse=True)
+def free_interface(datagrams: Datagrams) -> None:
+    """Waits for what the test before attached: an interface takes one program."""
     eventually(lambda: is_free(datagrams))
-    return datagrams
 
 
 class _Xdp(OnDatagrams):
