@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from pylibbpf import BpfError, MapTypeError, NotSupportedError, Object, StateError
-from pylibbpf._native import lib
 from pylibbpf.enums import MapFlags, MapType
 from pylibbpf.maps import ArrayMap, HashMap, LruHashMap, PerCpuHashMap
 from tests.maps.conftest import NEWER
+from tests.requirements import libbpf_version
 
 pytestmark = pytest.mark.needs("root")
 
@@ -308,7 +308,7 @@ def test_a_device_that_takes_no_maps_fails_the_load(opened: Object) -> None:
 
 @pytest.mark.kernel("6.18", "exclusive programs")
 def test_a_map_can_be_for_one_program_only(opened: Object) -> None:
-    if lib.glue_is_system_libbpf():
+    if libbpf_version() < (1, 7):
         with pytest.raises(NotSupportedError):
             opened.maps["spare"].exclusive_program = opened.programs["count"]
         return

@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 
 from pylibbpf import ClosedError, NameNotFoundError, NotSupportedError, Object, StateError
-from pylibbpf._native import lib
 from tests.maps.conftest import run
+from tests.requirements import libbpf_version
 
 pytestmark = pytest.mark.needs("root")
 
 # libbpf resizes sections since 1.3.
-RESIZES = (lib.libbpf_major_version(), lib.libbpf_minor_version()) >= (1, 3)
+RESIZES = libbpf_version() >= (1, 3)
 
 START = {
     "step": 10,
@@ -280,7 +280,7 @@ def test_a_section_smaller_than_its_variables_is_not_read_behind_its_end(
 
 
 def test_prepare_is_enough(opened: Object) -> None:
-    if lib.glue_is_system_libbpf():
+    if libbpf_version() < (1, 6):
         with pytest.raises(NotSupportedError):
             opened.prepare()
         return
