@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from .btf import Btf, Buffer
     from .types import Type
 
+# libbpf reads a whole int around a bitfield, also where that ends behind the struct; 1.1 refuses if it ends
+# behind the given bytes (btf_dump.c:btf_dump_get_bitfield_value). So there are zeroes for both.
+_BEHIND = 16
 # What is as its target is.
 _ALIASES = (Typedef, Const, Volatile, Restrict, TypeTag, Var)
 _ENUM_SIZES = (1, 2, 4, 8)
@@ -46,9 +49,7 @@ def format_data(btf: Btf, of: Type, data: Buffer, *, compact: bool, names: bool)
     if isinstance(of, DataSec):
         _refuse_outside(of)
     _refuse_enums_off_bounds(of)
-    # libbpf reads a whole int around a bitfield, also at the end of a packed struct
-    # (btf_dump.c:btf_dump_get_bitfield_value).
-    copy = ffi.new("char[]", size + 16)
+    copy = ffi.new("char[]", size + 2 * _BEHIND)
     ffi.memmove(copy, data, size)
     with btf._handle as pointer:
         return written(
@@ -58,7 +59,7 @@ def format_data(btf: Btf, of: Type, data: Buffer, *, compact: bool, names: bool)
             pointer,
             of.id,
             copy,
-            size,
+            size + _BEHIND,
             compact,
             not names,
         )
