@@ -120,13 +120,13 @@ class Btf:
         "_base",
         "_check_needed",
         "_codecs",
+        "_enum_places",
         "_handle",
         "_id",
         "_indexed",
         "_label",
         "_module",
         "_owns_base",
-        "_without_odd_enums",
     )
 
     def __init__(
@@ -149,7 +149,7 @@ class Btf:
         # libbpf's dump and alignment take for granted what the kernel checks for its own BTF.
         self._check_needed = not trusted
         self._codecs: dict[object, Any] = {}
-        self._without_odd_enums: set[int] = set()  # types that libbpf formats well, by their ids
+        self._enum_places: dict[int, set[tuple[int, int]]] = {}  # of types, by their ids: see format.py
         self._indexed: Index | None = None
 
     # --- where BTF comes from -----------------------------------------------

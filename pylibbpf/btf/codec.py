@@ -34,21 +34,18 @@ from ..suggestions import close_matches
 from .spelling import declare
 from .types import (
     MAX_RESOLVE_DEPTH,
+    MODIFIERS,
     Array,
     Composite,
-    Const,
     Enum,
     Enumerator,
     Float,
     Int,
     Ptr,
-    Restrict,
     Struct,
     Type,
     Typedef,
     TypeTag,
-    Var,
-    Volatile,
     malformed,
 )
 
@@ -493,7 +490,6 @@ def codec_for(btf: Btf, type_id: int) -> Codec:
     return found
 
 
-_MODIFIERS = (Const, Volatile, Restrict, TypeTag, Var)
 _SCALARS = (Int, Enum, Float, Ptr)
 
 
@@ -512,7 +508,7 @@ def _make(of: Type, within: list[Type], name: str = "") -> Codec:
     if of in within or len(within) > 2 * MAX_RESOLVE_DEPTH:
         raise malformed(f"type [{of.id}]", "it is part of itself, or nested too deeply")
     within = [*within, of]
-    if isinstance(of, _MODIFIERS):
+    if isinstance(of, MODIFIERS):
         codec = _make(of.type, within, name)
     elif isinstance(of, Typedef):
         codec = _make_typedef(of, within)
@@ -552,7 +548,7 @@ def _make_array(of: Array, within: list[Type], name: str) -> Codec:
 def _behind(of: Type) -> Type:
     """What a type is behind typedefs and modifiers, itself if that leads nowhere."""
     for _ in range(2 * MAX_RESOLVE_DEPTH):
-        if not isinstance(of, (*_MODIFIERS, Typedef)):
+        if not isinstance(of, (*MODIFIERS, Typedef)):
             break
         of = of.type
     return of

@@ -9,31 +9,17 @@ from typing import TYPE_CHECKING
 from .._native import ffi, lib
 from ..errors import NotSupportedError
 from .dump import written
-from .types import (
-    Array,
-    Composite,
-    Const,
-    DataSec,
-    Enum,
-    Restrict,
-    Typedef,
-    TypeTag,
-    Var,
-    Volatile,
-    malformed,
-)
+from .types import MODIFIERS, Array, Composite, DataSec, Enum, Typedef, malformed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from .btf import Btf, Buffer
-    from .types import Type
+    from .types import Member, Type, VarSecInfo
 
 # libbpf reads a whole int around a bitfield, also where that ends behind the struct; 1.1 refuses if it ends
 # behind the given bytes (btf_dump.c:btf_dump_get_bitfield_value). So there are zeroes for both.
 _BEHIND = 16
-# What is as its target is.
-_ALIASES = (Typedef, Const, Volatile, Restrict, TypeTag, Var)
 _ENUM_SIZES = (1, 2, 4, 8)
 # No alignment of an enum is larger.
 _BOUND = 8
@@ -78,10 +64,7 @@ def _refuse_enums_off_bounds(of: Type) -> None:
     Where an enum is not aligned, libbpf 1.7 reads it as a bitfield of 0 bits, and shifts by 64
     (btf_dump.c:btf_dump_get_enum_value). One of 0 or 3 bytes may never be aligned.
     """
-    known = of.btf._without_odd_enums
-    if of.id in known:
-        return
-    if any(size not in _ENUM_SIZES or place % size for place, size in _enums(of, {})):
+    if any(size not in _ENUM_SIZES or place % size for place, size in _enums(of)):
         raise NotSupportedError(
             errno.EOPNOTSUPP,
             "format a value of",
@@ -89,30 +72,34 @@ def _refuse_enums_off_bounds(of: Type) -> None:
             hint="libbpf writes 0 for an enum that is not aligned, as in a packed struct, or has a size that "
             "is not an integer's. The value of codec(...).decode(...) has it.",
         )
-    known.add(of.id)
 
 
-def _enums(of: Type, known: dict[int, set[tuple[int, int]]]) -> set[tuple[int, int]]:
+def _enums(of: Type) -> set[tuple[int, int]]:
     """Where a type has enums, bitfields left out: each place modulo 8, and its bytes."""
+    known = of.btf._enum_places
     found = known.get(of.id)
     if found is None:
-        known[of.id] = found = set(_enums_inside(of, known))
+        known[of.id] = found = set(_enums_inside(of))
     return found
 
 
-def _enums_inside(of: Type, known: dict[int, set[tuple[int, int]]]) -> Iterator[tuple[int, int]]:
+def _enums_inside(of: Type) -> Iterator[tuple[int, int]]:
     if isinstance(of, Enum):
         yield 0, of.size
-    elif isinstance(of, _ALIASES):
-        yield from _enums(of.type, known)
+    elif isinstance(of, (*MODIFIERS, Typedef)):
+        yield from _enums(of.type)
     elif isinstance(of, Array):
         stride = of.btf.size_of(of.type)
-        for place, size in _enums(of.type, known):
+        for place, size in _enums(of.type):
             for index in range(min(of.length, _BOUND)):
                 yield (place + index * stride) % _BOUND, size
-    else:
-        parts = of.members if isinstance(of, Composite) else of.variables if isinstance(of, DataSec) else ()
-        for part in parts:
-            if not getattr(part, "bitfield_size", 0):
-                for place, size in _enums(part.type, known):
-                    yield (place + part.offset) % _BOUND, size
+    elif isinstance(of, Composite):
+        yield from _enums_of([member for member in of.members if not member.bitfield_size])
+    elif isinstance(of, DataSec):
+        yield from _enums_of(of.variables)
+
+
+def _enums_of(parts: Iterable[Member | VarSecInfo]) -> Iterator[tuple[int, int]]:
+    for part in parts:
+        for place, size in _enums(part.type):
+            yield (place + part.offset) % _BOUND, size

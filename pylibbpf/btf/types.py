@@ -616,6 +616,9 @@ def _linkage(of: Type, value: int) -> Linkage:
         raise malformed(f"type [{of.id}]", f"it has an unknown linkage, {value}") from None
 
 
+# A value of these is one of their type. A typedef's is as well, but has a name.
+MODIFIERS = (Const, Volatile, Restrict, TypeTag, Var)
+
 CLASS_OF_KIND: dict[int, type[Type]] = {
     cls.kind: cls
     for cls in (
