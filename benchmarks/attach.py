@@ -13,7 +13,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from math import inf
@@ -52,6 +51,8 @@ VERY_SLOW = (4, 1)
 # All functions that a pattern matches, a thousand at least: our work must not show next to the kernel's.
 PATTERN = "kprobe_multi_pattern"
 PATTERN_LIMIT = 1.1
+# The programs of kinds that have none of their own.
+PROGRAMS = {"raw_link": "cgroup", WAITED: "cgroup", PATTERN: "kprobe_multi"}
 # What the machine that CI runs on does not have.
 IN_GUESTS: tuple[str, ...] = ("raw_tp", "fentry", "lsm", "netkit")
 
@@ -70,8 +71,7 @@ def measured(
         for kind in (*kinds, *slow):
             often = WAITING.get(kind, VERY_SLOW if kind in slow else (BATCHES, REPEATS))
             path_of_object = OBJECT_OF_STRUCT_OPS if kind == "struct_ops" else OBJECT
-            place = (pattern_of_a_thousand(), "0") if kind == PATTERN else libc_and_offset()
-            arguments = [str(path_of_object), kind, path, *place, *map(str, often)]
+            arguments = [str(path_of_object), kind, path, *place_of(kind), *map(str, often)]
             ours, theirs = in_turns(
                 in_namespace(python("-m", "benchmarks.attach", *arguments)),
                 in_namespace([str(program), *arguments]),
@@ -110,12 +110,13 @@ def libc_and_offset() -> tuple[str, str]:
     raise LookupError("libc is not mapped")
 
 
-def pattern_of_a_thousand() -> str:
-    """A pattern that about 1,000 functions of the kernel match, at least."""
-    lines = Path("/sys/kernel/tracing/available_filter_functions").read_text().splitlines()
-    counts = Counter(name[:4] for name in {line.split()[0] for line in lines} if name.isidentifier())
-    prefix = min((prefix for prefix, count in counts.items() if count >= 1000), key=lambda key: counts[key])
-    return f"{prefix}*"
+def place_of(kind: str) -> tuple[str, str]:
+    """What the probe of a kind is put on: a pattern of functions, or a file and an offset."""
+    if kind != PATTERN:
+        return libc_and_offset()
+    from tests.link.functions import pattern_of_a_thousand
+
+    return pattern_of_a_thousand(), "0"
 
 
 @contextmanager
@@ -159,9 +160,7 @@ def main(path: Path, kind: str, cgroup: str, libc: str, offset: int, batches: in
 
 def name_of(kind: str) -> str:
     """The program that is measured."""
-    if kind == PATTERN:
-        return "on_kprobe_multi"
-    return f"on_{'cgroup' if kind.startswith('raw_link') else kind}"
+    return f"on_{PROGRAMS.get(kind, kind)}"
 
 
 def attaching(

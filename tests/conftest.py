@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pylibbpf import _native
+from pylibbpf import _native, kernel
 from tests import requirements
 
 if TYPE_CHECKING:
@@ -97,6 +97,11 @@ def program_ids() -> set[int]:
 def link_ids() -> set[int]:
     """The ids of all links that the kernel has; none is opened for it, as `bpf.link.links` does."""
     return _ids(_native.lib.bpf_link_get_next_id)
+
+
+def program_names() -> set[str]:
+    """The names of all programs that the kernel has."""
+    return {program.name for program in kernel.programs()}
 
 
 def renamed(image: bytes, name: bytes) -> tuple[bytes, str]:

@@ -16,11 +16,10 @@ from pathlib import Path
 import pytest
 
 import pylibbpf as bpf
-from pylibbpf import kernel
 from pylibbpf.enums import LogLevel
 from pylibbpf.programs import BtfTracePoint, FEntry, Iter, RawTracePoint, SocketFilter, TracePoint, Xdp
 from tests import requirements
-from tests.conftest import eventually, eventually_unmoved, open_fds, program_ids, renamed
+from tests.conftest import eventually, eventually_unmoved, open_fds, program_ids, program_names, renamed
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -68,10 +67,6 @@ def test_open_takes_a_mapped_file(bpf_object: Find) -> None:
         obj.load()
 
 
-def names_in_the_kernel() -> set[str]:
-    return {program.name for program in kernel.programs()}
-
-
 def bpf_fds() -> dict[int, str]:
     """This process's fds of programs, maps and links. Where maps will be, libbpf has those of other files."""
     return {fd: target for fd, target in open_fds().items() if target.startswith("anon_inode:bpf")}
@@ -82,10 +77,10 @@ def test_opening_puts_nothing_into_the_kernel(bpf_object: Find) -> None:
     before = bpf_fds()
     with bpf.Object.open(image) as obj:
         assert name in obj.programs
-        assert name not in names_in_the_kernel()
+        assert name not in program_names()
         assert bpf_fds() == before
         obj.load()
-        assert name in names_in_the_kernel()
+        assert name in program_names()
 
 
 def test_programs_come_in_elf_order_and_in_the_class_of_their_kind(spine: bpf.Object) -> None:
@@ -289,7 +284,7 @@ def test_a_rejected_object_leaves_nothing_in_the_kernel(bpf_object: Find, tmp_pa
         bpf.Object.load_file(path)
     assert caught.value.program == name
     assert bpf_fds() == before
-    eventually(lambda: name not in names_in_the_kernel())
+    eventually(lambda: name not in program_names())
 
 
 # --- attach ---------------------------------------------------------------------------

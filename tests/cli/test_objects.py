@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 
 import pylibbpf as bpf
-from pylibbpf import kernel
 from tests.cli.commands import data, failure, output, run
-from tests.conftest import eventually, renamed
+from tests.conftest import eventually, program_names, renamed
 
 pytestmark = [pytest.mark.needs("root", "vmlinux_btf"), pytest.mark.host("a process for each test")]
 
@@ -67,7 +66,7 @@ def test_what_loads_is_checked_and_leaves_nothing(bpf_object: Callable[[str], Pa
     }  # fmt: skip
     assert all(each["missing_helpers"] == [] for each in checked["programs"])
     assert "It loads on this kernel." in output("check", path)
-    eventually(lambda: name not in {program.name for program in kernel.programs()})
+    eventually(lambda: name not in program_names())
 
 
 @pytest.mark.needs("prepare")

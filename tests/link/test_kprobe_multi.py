@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +18,7 @@ from pylibbpf.link import KProbeMultiLink, Link, attach_kprobe_multi, kprobe_mul
 from pylibbpf.link.info import KProbeMultiInfo
 from pylibbpf.programs import KProbe, KProbeMulti, KProbeSession
 from tests.conftest import eventually
+from tests.link.functions import pattern_of_a_thousand
 from tests.link.harness import LinkConformance, older_than
 from tests.link.test_kprobe import FUNCTION, address_of
 
@@ -27,7 +27,6 @@ pytestmark = pytest.mark.needs("root", "vmlinux_btf")
 Find = Callable[[str], Path]
 
 PATTERN = "__x64_sys_getpgi?"
-AVAILABLE = Path("/sys/kernel/tracing/available_filter_functions")
 
 
 @pytest.mark.needs("kprobe_multi")
@@ -95,11 +94,6 @@ def runs(obj: bpf.Object, name: str = "on_entry") -> int:
     before = obj.variables[f"{name}_runs"].value
     os.getpgid(0)
     return int(obj.variables[f"{name}_runs"].value - before)
-
-
-def traceable() -> list[str]:
-    """The functions that can be traced."""
-    return [line.split()[0] for line in AVAILABLE.read_text().splitlines()]
 
 
 # --- where it attaches ---------------------------------------------------------------------
@@ -306,13 +300,6 @@ def test_a_program_that_was_loaded_for_one_function_is_refused_by_the_kernel(obj
 
 
 # --- how it is found -----------------------------------------------------------------------
-
-
-def pattern_of_a_thousand() -> str:
-    """A pattern that about 1,000 functions match, at least."""
-    counts = Counter(name[:4] for name in set(traceable()) if name.isidentifier())
-    prefix = min((prefix for prefix, count in counts.items() if count >= 1000), key=lambda key: counts[key])
-    return f"{prefix}*"
 
 
 @pytest.mark.needs("kprobe_multi")
